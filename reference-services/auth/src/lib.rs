@@ -1,0 +1,1 @@
+//! CloudScale's accounts and tokens.

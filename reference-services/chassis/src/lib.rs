@@ -1,0 +1,1 @@
+//! What every service shares: config, router, client, telemetry, store.

@@ -1,0 +1,1 @@
+//! Event and API types that services share on the wire.

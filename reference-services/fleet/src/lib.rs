@@ -1,0 +1,1 @@
+//! Supervisor and traffic for CloudScale on one machine.

@@ -1,0 +1,1 @@
+//! CloudScale's only door: routes, token check, rate limit.

@@ -1,0 +1,1 @@
+//! CloudScale's orders.

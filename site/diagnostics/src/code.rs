@@ -1,0 +1,80 @@
+//! The codes of findings. A code stays the same for good: people search for it and suppress by it.
+
+use serde::{Serialize, Serializer};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// The page is built, and something on it is probably not what was meant.
+    Warning,
+    /// Something of the author's cannot be shown.
+    Error,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $severity:ident, $title:literal;)*) => {
+        /// Which rule found it, for instance `L004`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The code as people write it.
+            pub fn as_str(self) -> &'static str { match self { $(Code::$name => $text,)* } }
+
+            /// How bad it is by default.
+            pub fn severity(self) -> Severity { match self { $(Code::$name => Severity::$severity,)* } }
+
+            /// What the rule is about, in a few words.
+            pub fn title(self) -> &'static str { match self { $(Code::$name => $title,)* } }
+        }
+    };
+}
+
+codes! {
+    /// The front matter is not the JSON, YAML or TOML it says it is, or a value has the wrong shape.
+    FrontMatter = "L001", Error, "broken front matter";
+    /// A code fence is opened and never closed.
+    UnclosedFence = "L002", Error, "unclosed fence";
+    /// Mermaid text that does not parse or exceeds a limit.
+    Diagram = "L003", Error, "diagram that does not parse";
+    /// A link or anchor that leads nowhere inside the book.
+    BrokenLink = "L004", Error, "broken link";
+    /// A `kpi-grid` that is not the JSON expected.
+    KpiGrid = "L005", Error, "KPI grid that cannot be read";
+    /// A service named by the author that the book does not know.
+    UnknownService = "L006", Error, "unknown service";
+    /// UTF-8 text that was once read as another encoding and saved again.
+    Encoding = "L007", Warning, "text decoded wrongly";
+    /// `navigation.order` names a section that is not on the page.
+    NavigationId = "L008", Warning, "navigation id that does not exist";
+    /// Two headings of a page have the same id.
+    DuplicateId = "L009", Warning, "duplicate id";
+    /// `book.toml` cannot be read or has a wrong value.
+    Config = "L010", Error, "broken configuration";
+    /// A file that is not UTF-8 or cannot be read.
+    Unreadable = "L011", Error, "unreadable file";
+    /// A PromQL query of the author's that does not parse.
+    Query = "L012", Error, "query that does not parse";
+    /// A colour of the theme that is no colour.
+    Colour = "L013", Error, "colour that cannot be read";
+    /// A footnote that is referenced and never defined.
+    Footnote = "L014", Warning, "undefined footnote";
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

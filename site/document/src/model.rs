@@ -1,0 +1,270 @@
+//! The book as typed values.
+
+use diagnostics::Diagnostic;
+use diagram::Drawing;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Name of a service as telemetry knows it: lower case, for instance `orders`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServiceId(pub String);
+
+/// Everything that was read from one folder.
+#[derive(Debug, Clone)]
+pub struct Book {
+    /// From `book.toml`, or the defaults.
+    pub config: Config,
+    /// In reading order; the first one is also `index.html` unless a page has that address.
+    pub pages: Vec<Arc<Page>>,
+    /// Findings about the book as a whole (configuration, links between pages); a page's own are in
+    /// [`Page::diagnostics`].
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One Markdown file.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Path below the source folder without its ending, for instance `guide/intro`.
+    pub id: String,
+    /// Path of the Markdown file below the source folder.
+    pub source: String,
+    /// Address below the site's root, for instance `guide/intro.html`.
+    pub path: String,
+    /// Front matter, else the first H1, else the hero's title, else the file's name.
+    pub title: String,
+    /// For search engines.
+    pub description: Option<String>,
+    /// Colours; empty where the document says nothing.
+    pub theme: Theme,
+    /// Large opening of the page.
+    pub hero: Option<Hero>,
+    /// Terms of this page, in the order of the document.
+    pub glossary: Vec<GlossaryEntry>,
+    /// Every heading in document order.
+    pub sections: Vec<Section>,
+    /// Ids of sections for the sidebar: `navigation.order`, else the H2s (or the H1s where there are none).
+    pub navigation: Vec<String>,
+    /// The body: fragments of HTML and typed blocks in turn. A fragment may leave elements open (a
+    /// diagram inside a list item); all pieces put together are well formed.
+    pub pieces: Vec<Piece>,
+    /// What is wrong with this page.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A heading with what its section is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// Unique in the page.
+    pub id: String,
+    /// 1 to 6.
+    pub level: u8,
+    /// Text without markup.
+    pub title: String,
+    /// Services that the author named (`{#id services="auth users"}` or `sections.ID.services`).
+    pub services: Vec<ServiceId>,
+    /// Indices into the page's diagrams that stand in this section, before the next heading of the
+    /// same or a higher level.
+    pub diagrams: Vec<usize>,
+    /// Indices into the page's KPIs, likewise.
+    pub kpis: Vec<usize>,
+}
+
+/// A part of the body.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Ready HTML.
+    Html(String),
+    /// A heading; its strip goes below it.
+    Heading {
+        /// Index into [`Page::sections`].
+        section: usize,
+        /// Inline HTML of the heading.
+        html: String,
+    },
+    /// A Mermaid diagram.
+    Diagram(Box<DiagramBlock>),
+    /// A grid of KPI tiles.
+    KpiGrid(Vec<Kpi>),
+    /// The place where the page's glossary is to stand.
+    Glossary,
+    /// A fence of box drawing characters; keep its columns aligned.
+    BoxDrawing(String),
+    /// An inline figure, `[< 200 ms](kpi:response-time)`.
+    Figure(Box<Kpi>),
+    /// A block of the author's that could not be read: shown as source with its finding.
+    Broken {
+        /// The fence's language.
+        language: String,
+        /// Its text.
+        source: String,
+        /// What is wrong with it.
+        finding: Box<Diagnostic>,
+    },
+}
+
+/// A diagram in a page.
+#[derive(Debug, Clone)]
+pub struct DiagramBlock {
+    /// Counts the page's diagrams from 0; part of every id in the SVG (`d0-`).
+    pub index: usize,
+    /// Caption: the diagram's title, else the heading above it.
+    pub caption: String,
+    /// The Mermaid text.
+    pub source: String,
+    /// The drawing.
+    pub drawing: Arc<Drawing>,
+}
+
+/// A figure that a document states.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Kpi {
+    /// Counts the page's KPIs from 0.
+    pub index: usize,
+    /// Given by the author or made from the label: `response-time`.
+    pub id: String,
+    /// What is claimed about, for instance `Response Time`.
+    pub label: String,
+    /// The claim in words: `< 200ms`, `99.99%`, `1M+`, `6 Regions`, `Instant`.
+    pub value: String,
+    /// PromQL that measures it, in base units.
+    pub query: Option<String>,
+    /// Unit of the query's result: `s`, `ratio`, `1/s`, `bytes`, or free text.
+    pub unit: Option<String>,
+    /// A claim in words that replaces `value` for the verdict.
+    pub claim: Option<String>,
+    /// Window of time such as `5m`, put in for `$window` in the query.
+    pub window: Option<String>,
+    /// The service that it is about.
+    pub service: Option<ServiceId>,
+    /// Where a click leads instead of the figure's own page.
+    pub link: Option<String>,
+}
+
+/// A term and what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlossaryEntry {
+    /// The term.
+    pub term: String,
+    /// What it means.
+    pub definition: String,
+}
+
+/// Large opening of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hero {
+    /// In large letters.
+    pub title: String,
+    /// Below it.
+    #[serde(default)]
+    pub subtitle: Option<String>,
+    /// A button.
+    #[serde(default)]
+    pub call_to_action: Option<CallToAction>,
+}
+
+/// A button of the hero.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallToAction {
+    /// Words on the button.
+    pub text: String,
+    /// Where it leads; only http, https, mailto and relative links survive.
+    pub link: String,
+}
+
+/// Colours of a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Theme {
+    /// Which of both is shown at first.
+    pub mode: Mode,
+    /// Tokens by name: `primary secondary background surface text text-secondary`; values are CSS
+    /// colours that were checked.
+    pub light: IndexMap<String, String>,
+    /// The same for dark.
+    pub dark: IndexMap<String, String>,
+}
+
+/// Which colours are shown at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// As the reader's system says.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// `book.toml`, read once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `book.title`.
+    pub title: Option<String>,
+    /// `book.description`.
+    pub description: Option<String>,
+    /// `book.language`, default `en`.
+    pub language: String,
+    /// `book.src`, the folder of Markdown below the book's, default `src`; `.` without a `book.toml`.
+    pub src: String,
+    /// `build.build-dir`, default `book`.
+    pub build_dir: String,
+    /// `[output.loggia.services.NAME]` in the order of the file.
+    pub services: IndexMap<ServiceId, ServiceConfig>,
+    /// `[output.loggia.kpis."Response Time"]`: label to binding.
+    pub kpis: IndexMap<String, KpiBinding>,
+    /// `output.loggia.scrape`.
+    pub scrape: Vec<ScrapeTarget>,
+    /// `output.loggia.discovery`: addresses that answer Prometheus's HTTP service discovery JSON.
+    pub discovery: Vec<String>,
+    /// `output.loggia.edit-url-template`, else `output.html.edit-url-template`.
+    pub edit_url_template: Option<String>,
+}
+
+/// What the book says of one service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ServiceConfig {
+    /// Name for people.
+    pub title: Option<String>,
+    /// Other names that stand for it in diagrams, compared without case and punctuation.
+    pub aliases: Vec<String>,
+    /// `service.name` in OpenTelemetry, when it is not the key itself.
+    pub service_name: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where its source is.
+    pub repository: Option<String>,
+    /// What to do at night.
+    pub runbook: Option<String>,
+    /// `service` (default), `database`, `queue` or `external`.
+    pub kind: Option<String>,
+}
+
+/// A query for a KPI whose document must stay untouched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KpiBinding {
+    /// As in [`Kpi::query`].
+    pub query: Option<String>,
+    /// As in [`Kpi::unit`].
+    pub unit: Option<String>,
+    /// As in [`Kpi::claim`].
+    pub claim: Option<String>,
+    /// As in [`Kpi::window`].
+    pub window: Option<String>,
+    /// As in [`Kpi::service`].
+    pub service: Option<ServiceId>,
+}
+
+/// One address that is scraped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrapeTarget {
+    /// Becomes the label `job`.
+    pub job: String,
+    /// `http://127.0.0.1:9100/metrics`.
+    pub url: String,
+}

@@ -1,0 +1,212 @@
+//! Evidence as typed values. Durations are seconds, ratios 0 to 1, rates per second, times
+//! milliseconds since 1970.
+
+use document::ServiceId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is known about the running system at one moment, for all pages.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// The moment.
+    pub at: i64,
+    /// Seconds over which rates and quantiles were measured.
+    pub window: u32,
+    /// Every service that the book names or that telemetry saw, in the book's order, then by name.
+    pub services: Vec<ServiceEvidence>,
+    /// By [`document::Page::id`].
+    pub pages: BTreeMap<String, PageEvidence>,
+}
+
+/// What is known for one page.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct PageEvidence {
+    /// By section id; sections that nothing is bound to are absent.
+    pub strips: BTreeMap<String, Strip>,
+    /// One for each KPI of the page, by [`document::Kpi::index`].
+    pub kpis: Vec<KpiEvidence>,
+    /// One for each diagram of the page, by [`document::DiagramBlock::index`].
+    pub diagrams: Vec<DiagramEvidence>,
+}
+
+/// How a service does, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Nothing measures it.
+    NoData,
+    /// It answers as it should.
+    Healthy,
+    /// It answers, and something is not right: errors, a replica down, a restart just now.
+    Degraded,
+    /// Nobody answers, or most answers are errors.
+    Down,
+}
+
+/// A measured number or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "value")]
+pub enum Figure {
+    /// Measured.
+    Value(f64),
+    /// The series are there and nothing came in: no ratio and no quantile can be said.
+    NoTraffic,
+    /// No series.
+    NoData,
+    /// The last value and the seconds since it was measured.
+    Stale(f64, u32),
+    /// The query failed; why.
+    QueryError(String),
+    /// Not asked yet.
+    Loading,
+}
+
+/// One service as seen now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceEvidence {
+    /// Its id.
+    pub id: ServiceId,
+    /// Name for people.
+    pub title: String,
+    /// In one word.
+    pub health: Health,
+    /// Why, in a few words: `1 of 2 replicas up`, `restarted 4 s ago`.
+    pub reason: String,
+    /// Replicas that answer.
+    pub up: u32,
+    /// Replicas that are known.
+    pub instances: u32,
+    /// `service.version`, when known.
+    pub version: Option<String>,
+    /// Requests a second, seen by the server.
+    pub rate: Figure,
+    /// 95th percentile of the duration in seconds, seen by the server.
+    pub p95: Figure,
+    /// Share of requests that failed, seen by the server.
+    pub errors: Figure,
+}
+
+/// A section's tie to what runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Strip {
+    /// The services of the section.
+    pub services: Vec<ServiceId>,
+    /// The worst of them.
+    pub health: Health,
+    /// Requests a second over all of them.
+    pub rate: Figure,
+    /// The slowest service's p95, seconds.
+    pub p95: Figure,
+    /// Share of all their requests that failed.
+    pub errors: Figure,
+}
+
+/// Whether what a document says is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// True now with room to spare.
+    Holds,
+    /// True now, but within 10 % of the bound.
+    AtRisk,
+    /// Not true now.
+    Violated,
+    /// Nothing measures it, or a capacity that no load has yet reached.
+    Unproven,
+    /// A query measures it and finds nothing.
+    NoData,
+    /// Was measured and is not any more.
+    Stale,
+}
+
+/// A KPI with its measured value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KpiEvidence {
+    /// [`document::Kpi::id`].
+    pub id: String,
+    /// The number now, in the base unit.
+    pub value: Figure,
+    /// The base unit: `s`, `ratio`, `1/s`, `bytes`, `` for a count, or free text.
+    pub unit: String,
+    /// The bound of the claim in the base unit, when the words could be parsed.
+    pub bound: Option<f64>,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// Why, in a few words.
+    pub reason: String,
+    /// The last values, oldest first, for a sparkline; a gap is `None`.
+    pub history: Vec<Option<f64>>,
+}
+
+/// What a node or the like stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "id")]
+pub enum Bound {
+    /// A service.
+    Service(ServiceId),
+    /// A database that a service calls, by the name that traces give it.
+    Database(String),
+    /// A queue or topic.
+    Queue(String),
+    /// Somebody else's system.
+    External(String),
+}
+
+/// Live values of a diagram.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DiagramEvidence {
+    /// Bound nodes by node id.
+    pub nodes: BTreeMap<String, NodeEvidence>,
+    /// Edges between bound nodes by edge id.
+    pub edges: BTreeMap<String, EdgeEvidence>,
+    /// Calls seen between services of this diagram that nobody drew: caller, callee, a second.
+    pub undocumented: Vec<(String, String, f64)>,
+}
+
+/// Live values of a node.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeEvidence {
+    /// What it stands for.
+    pub bound: Bound,
+    /// Its health.
+    pub health: Health,
+    /// Requests a second.
+    pub rate: Figure,
+    /// 95th percentile in seconds.
+    pub p95: Figure,
+    /// Share that failed.
+    pub errors: Figure,
+}
+
+/// Whether a drawn edge is seen in traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeState {
+    /// Seen in the window.
+    Confirmed,
+    /// Seen before the window.
+    Idle,
+    /// Not seen since Loggia started: which is not "absent".
+    NeverSeen,
+}
+
+/// Live values of an edge, seen by the caller where its side is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EdgeEvidence {
+    /// Caller's name in traces.
+    pub from: String,
+    /// Callee's name in traces.
+    pub to: String,
+    /// Whether it is seen.
+    pub state: EdgeState,
+    /// Calls a second.
+    pub rate: Figure,
+    /// 95th percentile in seconds.
+    pub p95: Figure,
+    /// Share that failed.
+    pub errors: Figure,
+    /// When it was last seen.
+    pub last_seen: Option<i64>,
+    /// A trace that crossed it, as 32 hex digits.
+    pub example_trace: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The loggia command: build, serve and check architecture books.

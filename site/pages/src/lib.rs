@@ -1,0 +1,1 @@
+//! Typed pages and evidence to HTML.

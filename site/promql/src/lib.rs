@@ -1,0 +1,1 @@
+//! PromQL: from a typed query to a value.

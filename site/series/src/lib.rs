@@ -1,0 +1,1 @@
+//! Labels, samples, compressed chunks and the in-memory metrics store.

@@ -1,0 +1,1 @@
+//! Scraping, the OTLP receiver and the embedded backend.

@@ -1,0 +1,1 @@
+//! Spans and logs: model, OTLP decoding, bounded store, search, service graph.

@@ -1,0 +1,1 @@
+//! The tests at the doors people use: command line, HTTP, browser.
