@@ -1,1 +1,5 @@
 //! What every service shares: config, router, client, telemetry, store.
+
+pub mod config;
+
+pub use config::{Config, ConfigError};
