@@ -10,7 +10,7 @@ const CONTEXT_LINES: usize = 1;
 const EXCERPT_LINES_MAX: usize = 6;
 
 /// One file's path, as the author knows it, and its text. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceFile {
     path: Arc<str>,
     text: Arc<str>,

@@ -4,6 +4,10 @@
 //! turns blocks into HTML. This crate does no I/O and knows nothing of telemetry: it says *what* is
 //! bound (ids, queries, claims in words), never whether it holds.
 
+mod book;
+mod config;
 mod model;
+mod page;
 
 pub use model::*;
+pub use page::parse_page;

@@ -1,9 +1,10 @@
 //! The book as typed values.
 
-use diagnostics::Diagnostic;
+use diagnostics::{Diagnostic, SourceFile};
 use diagram::Drawing;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Name of a service as telemetry knows it: lower case, for instance `orders`.
@@ -24,7 +25,7 @@ pub struct Book {
 }
 
 /// One Markdown file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Page {
     /// Path below the source folder without its ending, for instance `guide/intro`.
     pub id: String,
@@ -51,6 +52,23 @@ pub struct Page {
     pub pieces: Vec<Piece>,
     /// What is wrong with this page.
     pub diagnostics: Vec<Diagnostic>,
+    /// Services that the front matter names for the page as a whole.
+    pub services: Vec<ServiceId>,
+    /// Links and images that lead somewhere inside the book, for the check across pages.
+    pub links: Vec<Link>,
+    /// Every `id` in the body that a link may point at, headings included.
+    pub anchors: Vec<String>,
+    /// The source that the page was made from.
+    pub file: SourceFile,
+}
+
+/// A relative link or image as the author wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Address as in the source, for instance `../intro.md#why`.
+    pub target: String,
+    /// Bytes of the link in the source.
+    pub span: Range<usize>,
 }
 
 /// A heading with what its section is bound to.
