@@ -1,0 +1,152 @@
+//! The theme's files: embedded, replaceable by name, and named after their content.
+//!
+//! `loggia` hands in the replacements it read from a folder and serves or writes what comes out.
+
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// Parts of the style sheet in the order of the cascade; what else is in `css/` follows by name.
+const CSS_ORDER: [&str; 9] = [
+    "css/layers.css",
+    "css/tokens.css",
+    "css/base.css",
+    "css/frame.css",
+    "css/prose.css",
+    "css/live.css",
+    "css/diagram.css",
+    "css/panels.css",
+    "css/print.css",
+];
+/// Hexadecimal digits of a file's content hash that go into its name.
+const HASH_DIGITS: usize = 8;
+
+#[derive(RustEmbed)]
+#[folder = "../../themes/default"]
+#[exclude = "templates/*"]
+struct Theme;
+
+/// The theme's files, ready to serve.
+#[derive(Debug, Clone)]
+pub struct Assets {
+    files: Vec<Asset>,
+    names: BTreeMap<&'static str, String>,
+}
+
+/// One file to serve or to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Below the site's root, for instance `assets/loggia.3f2a91c0.css`. The content behind a path
+    /// never changes, so it may be cached for good.
+    pub path: String,
+    /// Media type with charset.
+    pub mime: &'static str,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+impl Assets {
+    /// The theme as it was built in.
+    pub fn embedded() -> Self {
+        Self::with_overrides(Vec::new())
+    }
+
+    /// The theme with some files replaced or added: names are relative to the theme's folder, such
+    /// as `css/tokens.css`, `js/live.js` or `img/icon.svg`; further `css/*.css` come last in the
+    /// cascade. Templates are compiled in and cannot be replaced.
+    pub fn with_overrides(overrides: Vec<(String, Vec<u8>)>) -> Self {
+        let mut sources: BTreeMap<String, Vec<u8>> = Theme::iter()
+            .filter_map(|name| Some((name.to_string(), Theme::get(&name)?.data.into_owned())))
+            .collect();
+        sources.extend(overrides);
+        let mut assets = Self { files: Vec::new(), names: BTreeMap::new() };
+        assets.add_style(&sources);
+        assets.add_scripts(&sources);
+        if let Some(icon) = sources.get("img/icon.svg") {
+            assets.add("icon", "icon", "svg", "image/svg+xml", icon.clone());
+        }
+        assets
+    }
+
+    /// Every file of the theme.
+    pub fn iter(&self) -> impl Iterator<Item = &Asset> {
+        self.files.iter()
+    }
+
+    /// The file at `path`, with or without a leading `/`.
+    pub fn get(&self, path: &str) -> Option<&Asset> {
+        let path = path.trim_start_matches('/');
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// Path below the root of `style`, `mode`, `main` (the scripts) or `icon`.
+    pub(crate) fn path(&self, name: &str) -> &str {
+        self.names.get(name).map_or("", String::as_str)
+    }
+
+    fn add_style(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
+        let further = sources
+            .keys()
+            .map(String::as_str)
+            .filter(|name| is_in(name, "css/", ".css") && !CSS_ORDER.contains(name));
+        let mut style = Vec::new();
+        for part in CSS_ORDER.into_iter().chain(further).filter_map(|name| sources.get(name)) {
+            style.extend_from_slice(part);
+            style.push(b'\n');
+        }
+        self.add("style", "loggia", "css", "text/css; charset=utf-8", style);
+    }
+
+    /// All modules carry one hash, that of all their sources, so that an import's name can be put
+    /// in without knowing which module imports which.
+    fn add_scripts(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
+        let scripts: Vec<(&str, &Vec<u8>)> = sources
+            .iter()
+            .filter_map(|(name, bytes)| is_in(name, "js/", ".js").then(|| (stem(name), bytes)))
+            .collect();
+        let all: Vec<u8> = scripts.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        let hash = hash(&all);
+        for (name, bytes) in &scripts {
+            let mut text = String::from_utf8_lossy(bytes).into_owned();
+            for (other, _) in &scripts {
+                text =
+                    text.replace(&format!("\"./{other}.js\""), &format!("\"./{other}.{hash}.js\""));
+            }
+            let path = format!("assets/{name}.{hash}.js");
+            match *name {
+                "mode" => self.names.insert("mode", path.clone()),
+                "main" => self.names.insert("main", path.clone()),
+                _ => None,
+            };
+            let mime = "text/javascript; charset=utf-8";
+            self.files.push(Asset { path, mime, bytes: text.into_bytes() });
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        stem: &str,
+        ending: &str,
+        mime: &'static str,
+        bytes: Vec<u8>,
+    ) {
+        let path = format!("assets/{stem}.{}.{ending}", hash(&bytes));
+        self.names.insert(name, path.clone());
+        self.files.push(Asset { path, mime, bytes });
+    }
+}
+
+fn is_in(name: &str, folder: &str, ending: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.ends_with(ending) && !rest.contains('/'))
+}
+
+fn stem(name: &str) -> &str {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    file.split('.').next().unwrap_or(file)
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()[..HASH_DIGITS].to_owned()
+}

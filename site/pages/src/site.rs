@@ -1,0 +1,42 @@
+//! What all pages of one book have in common.
+
+use crate::Assets;
+use document::Book;
+
+/// A book with everything that its pages need apart from their own content.
+pub struct Site<'a> {
+    /// The book.
+    pub book: &'a Book,
+    /// The theme's files.
+    pub assets: &'a Assets,
+    /// Whether a server with telemetry stands behind the page: live values, links to `/live/`.
+    pub live: bool,
+    /// Whether the page follows changes of its source.
+    pub reload: bool,
+    /// Where the site's root is: empty for links relative to each page (the page then also opens
+    /// from a file), else a prefix that ends in `/`, such as `/docs/` or `https://example.org/docs/`.
+    pub base: String,
+    /// The moment in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+impl Site<'_> {
+    /// Prefix that leads from the page at `path` (such as `guide/intro.html` or
+    /// `live/services/orders`) to the site's root: empty or ending in `/`.
+    pub(crate) fn root(&self, path: &str) -> String {
+        if self.base.is_empty() {
+            "../".repeat(path.matches('/').count())
+        } else {
+            self.base.clone()
+        }
+    }
+
+    /// Name of the book: from its configuration, else from its first page.
+    pub(crate) fn title(&self) -> &str {
+        let first = || {
+            let page = self.book.pages.first()?;
+            Some(page.hero.as_ref().map_or(page.title.as_str(), |hero| hero.title.as_str()))
+        };
+        self.book.config.title.as_deref().or_else(first).unwrap_or("Loggia")
+    }
+}

@@ -1,0 +1,81 @@
+//! What the drill-down pages show. `loggia` fills these from `telemetry` and `traces`.
+
+use evidence::{Figure, ServiceEvidence};
+
+/// One service with its charts, calls and places in the documents.
+#[derive(Debug, Clone)]
+pub struct ServiceView {
+    /// How it does now.
+    pub service: ServiceEvidence,
+    /// Rate, errors, duration.
+    pub charts: Vec<Chart>,
+    /// Calls that others make to it.
+    pub calls_in: Vec<Call>,
+    /// Calls that it makes: services, databases, queues, others' systems.
+    pub calls_out: Vec<Call>,
+    /// Where the book speaks of it.
+    pub documented: Vec<Documented>,
+    /// Seconds that the charts reach back.
+    pub range_s: u32,
+}
+
+/// A line chart that ends now and begins `range_s` before.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// For instance `Rate`.
+    pub title: String,
+    /// Unit of the values, as in [`evidence::KpiEvidence::unit`]: `s`, `ratio`, `1/s`, `bytes`, empty.
+    pub unit: String,
+    /// The lines; the first ones get the most distinct colours.
+    pub series: Vec<ChartSeries>,
+    /// A bound in the base unit, drawn as a dashed line.
+    pub threshold: Option<f64>,
+}
+
+/// One line of a chart.
+#[derive(Debug, Clone)]
+pub struct ChartSeries {
+    /// Name in the legend.
+    pub name: String,
+    /// Time in milliseconds since 1970 and the value in the base unit, oldest first; `None` is a gap.
+    pub points: Vec<(i64, Option<f64>)>,
+}
+
+/// Calls between a service and one peer, as traces show them.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Name of the other side.
+    pub peer: String,
+    /// `service`, `database`, `queue`, `external` or `user`.
+    pub kind: String,
+    /// Calls a second.
+    pub rate: Figure,
+    /// 95th percentile in seconds.
+    pub p95: Figure,
+    /// Share that failed.
+    pub errors: Figure,
+}
+
+/// A place in the book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documented {
+    /// The section's title.
+    pub title: String,
+    /// Address from the site's root, without a leading `/`, for instance `index.html#microservices`.
+    pub href: String,
+}
+
+/// The search form's fields as the reader filled them in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TraceFilters {
+    /// `service=`.
+    pub service: Option<String>,
+    /// `operation=`: a span's name.
+    pub operation: Option<String>,
+    /// `min=`: shortest duration as typed, such as `250ms` or `1.5s`.
+    pub min_duration: Option<String>,
+    /// `errors=1`.
+    pub errors_only: bool,
+    /// `limit=`: most traces shown.
+    pub limit: usize,
+}
