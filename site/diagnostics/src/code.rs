@@ -65,6 +65,8 @@ codes! {
     Colour = "L013", Error, "colour that cannot be read";
     /// A footnote that is referenced and never defined.
     Footnote = "L014", Warning, "undefined footnote";
+    /// A typed block (`glossary`, ...) whose text is not what the block expects.
+    Block = "L015", Error, "block that cannot be read";
 }
 
 impl std::fmt::Display for Code {

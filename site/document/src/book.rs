@@ -64,3 +64,10 @@ impl Page {
         })
     }
 }
+
+impl crate::GlossaryEntry {
+    /// The `id` of its place in the glossary: `glossary-event-driven`.
+    pub fn anchor(&self) -> String {
+        format!("glossary-{}", self.term.to_lowercase().replace(' ', "-"))
+    }
+}

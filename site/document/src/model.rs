@@ -72,7 +72,7 @@ pub struct Link {
 }
 
 /// A heading with what its section is bound to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Section {
     /// Unique in the page.
     pub id: String,
@@ -87,6 +87,8 @@ pub struct Section {
     pub diagrams: Vec<usize>,
     /// Indices into the page's KPIs, likewise.
     pub kpis: Vec<usize>,
+    /// Classes that the author gave (`{.wide}`).
+    pub classes: Vec<String>,
 }
 
 /// A part of the body.
@@ -105,9 +107,14 @@ pub enum Piece {
     Diagram(Box<DiagramBlock>),
     /// A grid of KPI tiles.
     KpiGrid(Vec<Kpi>),
-    /// The place where the page's glossary is to stand.
+    /// The place where the page's glossary is to stand: [`Page::glossary`], each entry with the id
+    /// [`GlossaryEntry::anchor`], which terms in prose link to.
     Glossary,
-    /// A fence of box drawing characters; keep its columns aligned.
+    /// A fence of box drawing characters: ready, escaped HTML for the inside of
+    /// `<pre class="boxes">`, lines ended by `\n`, every source character kept. What fonts may draw
+    /// with another width stands in `<span class="cell">` (one column, `1ch`) or
+    /// `<span class="cell wide">` (two columns, `2ch`): give these `display: inline-block`, that
+    /// width and `overflow: visible`, and columns line up.
     BoxDrawing(String),
     /// An inline figure, `[< 200 ms](kpi:response-time)`.
     Figure(Box<Kpi>),
@@ -136,7 +143,7 @@ pub struct DiagramBlock {
 }
 
 /// A figure that a document states.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Kpi {
     /// Counts the page's KPIs from 0.
     pub index: usize,
