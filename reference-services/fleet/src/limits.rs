@@ -1,0 +1,77 @@
+//! Every time and count that bounds the supervisor, named. Tests shorten the
+//! times; nothing else changes them.
+
+use std::time::Duration;
+
+/// Wait before the first restart.
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// Longest wait before a restart; each wait doubles the last one up to it.
+pub const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
+/// After this much health a replica's next crash counts as its first.
+pub const BACKOFF_RESET: Duration = Duration::from_secs(30);
+/// A replica that is not ready this long after the fleet's start has failed.
+pub const START_LIMIT: Duration = Duration::from_secs(20);
+/// Time to finish open requests between SIGTERM and SIGKILL.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+/// Pause between two looks at a replica that is not ready yet.
+pub const PROBE_STARTING: Duration = Duration::from_millis(50);
+/// Pause between two looks at a replica that was ready.
+pub const PROBE_STEADY: Duration = Duration::from_secs(1);
+/// Longest wait for the answer to a look.
+pub const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// So many unanswered looks at `/health/live` in a row, and the replica is
+/// killed and started again.
+pub const DEAF_LIMIT: u32 = 10;
+/// Largest answer of a health endpoint that is read, in bytes.
+pub const PROBE_BODY_LIMIT: usize = 64 * 1024;
+
+/// Lines of a replica's output kept in memory.
+pub const TAIL_LINES: usize = 40;
+/// Longest line of output, in bytes; a longer one is split.
+pub const LINE_LIMIT: u64 = 8 * 1024;
+/// Size at which a log file is set aside as `NAME.log.1`, in bytes. One older
+/// file is kept, so a replica's output takes at most twice as much.
+pub const LOG_FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// Events kept in memory; the oldest goes first.
+pub const EVENT_LIMIT: usize = 512;
+/// Events that a slow listener may lag behind before it misses some.
+pub const EVENT_BACKLOG: usize = 128;
+
+/// The times that a test shortens.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// See [`BACKOFF_FIRST`].
+    pub backoff_first: Duration,
+    /// See [`BACKOFF_LONGEST`].
+    pub backoff_longest: Duration,
+    /// See [`BACKOFF_RESET`].
+    pub backoff_reset: Duration,
+    /// See [`START_LIMIT`].
+    pub start: Duration,
+    /// See [`DRAIN_LIMIT`].
+    pub drain: Duration,
+    /// See [`PROBE_STARTING`].
+    pub probe_starting: Duration,
+    /// See [`PROBE_STEADY`].
+    pub probe_steady: Duration,
+    /// See [`PROBE_LIMIT`].
+    pub probe: Duration,
+    /// See [`DEAF_LIMIT`].
+    pub deaf: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            backoff_first: BACKOFF_FIRST,
+            backoff_longest: BACKOFF_LONGEST,
+            backoff_reset: BACKOFF_RESET,
+            start: START_LIMIT,
+            drain: DRAIN_LIMIT,
+            probe_starting: PROBE_STARTING,
+            probe_steady: PROBE_STEADY,
+            probe: PROBE_LIMIT,
+            deaf: DEAF_LIMIT,
+        }
+    }
+}
