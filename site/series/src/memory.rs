@@ -1,0 +1,116 @@
+//! One series in memory: sealed chunks and the one that grows.
+//!
+//! The head appends to it and drops its old chunks; readers get cheap clones of the chunks.
+
+use crate::chunk::{Chunk, ChunkBuilder, SAMPLES_PER_CHUNK};
+use crate::limits::AppendError;
+use crate::sample::Sample;
+
+/// Room that a sealed chunk takes beside its bytes.
+const CHUNK_OVERHEAD: usize = size_of::<Chunk>() + 2 * size_of::<usize>();
+
+/// The samples of one series.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesChunks {
+    sealed: Vec<Chunk>,
+    sealed_bytes: usize,
+    open: ChunkBuilder,
+}
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// The sample is new; the series takes this many bytes more, or less when a chunk was sealed.
+    New(isize),
+    /// The very same sample was there already.
+    Known,
+}
+
+impl SeriesChunks {
+    pub(crate) fn append(&mut self, sample: Sample) -> Result<Appended, AppendError> {
+        if let Some(newest) = self.newest() {
+            if sample == newest {
+                return Ok(Appended::Known);
+            }
+            if sample.t == newest.t {
+                return Err(AppendError::Duplicate { t: sample.t });
+            }
+            if sample.t < newest.t {
+                return Err(AppendError::OutOfOrder { t: sample.t, newest: newest.t });
+            }
+        }
+        let before = self.bytes();
+        if self.open.len() >= SAMPLES_PER_CHUNK {
+            let chunk = self.open.snapshot();
+            self.sealed_bytes += chunk_bytes(&chunk);
+            self.sealed.push(chunk);
+            self.open = ChunkBuilder::new();
+        }
+        self.open.push(sample);
+        Ok(Appended::New(self.bytes() as isize - before as isize))
+    }
+
+    fn newest(&self) -> Option<Sample> {
+        // A series always has its last sample in the open chunk: sealing happens on the next append.
+        self.open.last()
+    }
+
+    /// The chunks that overlap the range, both ends included.
+    pub(crate) fn chunks(&self, start_ms: i64, end_ms: i64) -> Vec<Chunk> {
+        let first = self.sealed.partition_point(|chunk| chunk.max_t() < start_ms);
+        let sealed = self.sealed[first..].iter().take_while(|chunk| chunk.min_t() <= end_ms);
+        let mut chunks: Vec<Chunk> = sealed.cloned().collect();
+        if self.open_overlaps(start_ms, end_ms) {
+            chunks.push(self.open.snapshot());
+        }
+        chunks
+    }
+
+    /// Whether a chunk overlaps the range.
+    pub(crate) fn overlaps(&self, start_ms: i64, end_ms: i64) -> bool {
+        self.open_overlaps(start_ms, end_ms)
+            || self.sealed.iter().any(|chunk| chunk.max_t() >= start_ms && chunk.min_t() <= end_ms)
+    }
+
+    fn open_overlaps(&self, start_ms: i64, end_ms: i64) -> bool {
+        self.open.last().is_some_and(|last| last.t >= start_ms) && self.open.min_t() <= end_ms
+    }
+
+    /// Drops chunks that end before `oldest_ms`; gives the number of samples dropped.
+    pub(crate) fn drop_before(&mut self, oldest_ms: i64) -> usize {
+        let gone = self.sealed.partition_point(|chunk| chunk.max_t() < oldest_ms);
+        let mut samples = 0;
+        for chunk in self.sealed.drain(..gone) {
+            samples += chunk.len();
+            self.sealed_bytes -= chunk_bytes(&chunk);
+        }
+        if self.open.last().is_some_and(|last| last.t < oldest_ms) {
+            samples += self.open.len();
+            self.open = ChunkBuilder::new();
+        }
+        samples
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && self.open.is_empty()
+    }
+
+    pub(crate) fn oldest(&self) -> Option<i64> {
+        match self.sealed.first() {
+            Some(chunk) => Some(chunk.min_t()),
+            None => self.open.last().map(|_| self.open.min_t()),
+        }
+    }
+
+    pub(crate) fn newest_t(&self) -> Option<i64> {
+        self.open.last().map(|sample| sample.t)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.sealed_bytes + self.open.bytes()
+    }
+}
+
+fn chunk_bytes(chunk: &Chunk) -> usize {
+    chunk.bytes() + CHUNK_OVERHEAD
+}
