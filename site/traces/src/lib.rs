@@ -1,1 +1,37 @@
 //! Spans and logs: model, OTLP decoding, bounded store, search, service graph.
+//!
+//! `telemetry` hands decoded OTLP requests in; `evidence` reads the service graph and `pages` reads
+//! traces and summaries. Knows no clock, no file and no socket: the time of arrival is an argument.
+//!
+//! ```
+//! use traces::{Search, TraceStore, StoreLimits};
+//! let store = TraceStore::new(StoreLimits::default());
+//! assert!(store.search(&Search { service: Some("orders".into()), ..Search::default() }).is_empty());
+//! assert!(store.graph(60_000, 1_000).edges.is_empty());
+//! ```
+
+mod attribute;
+mod critical;
+mod graph;
+mod histogram;
+mod id;
+mod intern;
+mod log;
+mod otlp;
+mod pairing;
+mod peer;
+mod search;
+mod span;
+mod store;
+mod trace;
+
+pub use attribute::{Attribute, Value, find};
+pub use critical::Segment;
+pub use graph::{Connection, GraphEdge, GraphNode, NodeKind, ServiceGraph};
+pub use id::{IdError, SpanId, TraceId};
+pub use log::{LogLimits, LogRecord, LogSearch, LogStore};
+pub use otlp::{Decoded, decode_logs, decode_spans};
+pub use search::{AttributeFilter, Search, ServiceSpans, TraceSummary};
+pub use span::{Event, Kind, Link, Resource, Scope, Span, Status};
+pub use store::{StoreLimits, StoreStats, TraceStore};
+pub use trace::{Parent, Row, Trace};
