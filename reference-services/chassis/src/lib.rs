@@ -1,5 +1,44 @@
-//! What every service shares: config, router, client, telemetry, store.
+//! What every service shares (the pattern is called microservice chassis), so
+//! that a service holds its own business only. A service builds an [`App`] from
+//! a [`Chassis`]; the chassis brings configuration, telemetry, HTTP in and out,
+//! a database, idempotency keys and token checks.
+//!
+//! ```no_run
+//! async fn build(_chassis: chassis::Chassis) -> anyhow::Result<chassis::App> {
+//!     let router = axum::Router::new().route("/v1/time", axum::routing::get(|| async { "now" }));
+//!     Ok(chassis::App { router, store: None })
+//! }
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let config = chassis::Config::from_env("clock")?;
+//! chassis::block_on(chassis::run(config, build))?
+//! # }
+//! ```
 
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod clock;
 pub mod config;
+pub mod idempotency;
+pub mod inbound;
+pub mod input;
+pub mod metrics;
+pub mod problem;
+pub mod process;
+mod propagation;
+pub mod serve;
+pub mod store;
+pub mod telemetry;
+pub mod token;
 
+pub use client::{Call, CallError, Client, Reply};
 pub use config::{Config, ConfigError};
+pub use idempotency::{Answer, Idempotency};
+pub use input::{Id, IdempotencyKey, Posted};
+pub use metrics::Metrics;
+pub use problem::{Failure, field};
+pub use process::block_on;
+pub use serve::{App, Chassis, Running, Tasks, run, start};
+pub use store::{Operation, Store, Write};
+pub use token::{Caller, TokenError, Verifier};

@@ -1,1 +1,23 @@
-//! Event and API types that services share on the wire.
+//! The types that CloudScale's services share on the wire, and nothing else: no
+//! logic, no input or output. A service hands them to `serde`; another one, or a
+//! client from outside, reads them back.
+//!
+//! Amounts of money are whole minor units (cents) beside a currency. Times are
+//! milliseconds since 1970 (`_ms`); durations say their unit in the name.
+
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod money;
+pub mod orders;
+pub mod payments;
+pub mod problem;
+
+/// The version that is the first part of every public path.
+pub const API_VERSION: &str = "v1";
+
+/// Header that makes a `POST` safe to send again.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Header on an answer that was stored by an earlier request with the same key.
+pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";

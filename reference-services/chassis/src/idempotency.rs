@@ -1,0 +1,243 @@
+//! Answers that are kept under their idempotency key: whoever sends the same
+//! request again, also at the same moment, gets the first one's answer, and
+//! the work is done once. The `api` files of services wrap their work in
+//! [`Idempotency::once`].
+//!
+//! A process may die between the work and the keeping of its answer. The work
+//! is then run again when the key comes again, so it must itself find what it
+//! did before.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use contracts::IDEMPOTENCY_REPLAYED;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::clock::now_ms;
+use crate::input::IdempotencyKey;
+use crate::problem::Failure;
+use crate::serve::{Chassis, Tasks};
+use crate::store::{Operation, Store};
+
+/// How long an answer is kept.
+pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// How often answers that are too old are looked for.
+pub const PURGE_EVERY: Duration = Duration::from_secs(600);
+
+const TABLE: &str = "idempotency_keys";
+
+/// An answer that can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    location: Option<String>,
+    replayed: bool,
+}
+
+impl Answer {
+    /// An answer with `body` as JSON.
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("contract types have only strings as keys");
+        Self { status, body, location: None, replayed: false }
+    }
+
+    /// Says where the thing is that was made.
+    #[must_use]
+    pub fn at(mut self, location: String) -> Self {
+        self.location = Some(location);
+        self
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body).into_response();
+        let headers = response.headers_mut();
+        let problem = self.status.is_client_error() || self.status.is_server_error();
+        let media_type =
+            if problem { contracts::problem::MEDIA_TYPE } else { "application/json" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Some(Ok(location)) = self.location.map(HeaderValue::try_from) {
+            headers.insert(header::LOCATION, location);
+        }
+        if self.replayed {
+            let name = HeaderName::from_static(IDEMPOTENCY_REPLAYED);
+            headers.insert(name, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// Keeps answers in a service's store. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    store: Store,
+    tasks: Tasks,
+    turns: Turns,
+}
+
+impl Idempotency {
+    /// Makes the table where there is none and forgets old answers from time to time.
+    pub async fn open(chassis: &Chassis, store: &Store) -> anyhow::Result<Self> {
+        let sql = "CREATE TABLE IF NOT EXISTS idempotency_keys (
+                     scope TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL,
+                     status INTEGER NOT NULL, body BLOB NOT NULL, location TEXT,
+                     created_ms INTEGER NOT NULL, PRIMARY KEY (scope, key)) STRICT";
+        sqlx::query(sql).execute(store.pool()).await?;
+        let this = Self {
+            store: store.clone(),
+            tasks: chassis.tasks.clone(),
+            turns: Turns::default(),
+        };
+        let purger = this.clone();
+        chassis.tasks.repeat("purge idempotency keys", PURGE_EVERY, move || {
+            let purger = purger.clone();
+            async move { purger.purge(now_ms()).await }
+        });
+        Ok(this)
+    }
+
+    /// Answers a request: with what is kept under `key`, or else by running
+    /// `work` and keeping its answer. `scope` parts the keys of one caller and
+    /// route from those of others. Refusals are kept too; failures of our own
+    /// (5xx) are not. The work goes on when the client goes away.
+    pub async fn once(
+        &self,
+        scope: String,
+        key: IdempotencyKey,
+        body: &[u8],
+        work: impl Future<Output = Result<Answer, Failure>> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        let request = Sha256::digest(body).to_vec();
+        let this = self.clone();
+        let outcome = self.tasks.finish(async move {
+            let _turn = this.turns.take(format!("{scope}\0{}", key.as_str())).await;
+            if let Some(kept) = this.find(&scope, &key, &request).await? {
+                return Ok(kept);
+            }
+            let answer = match work.await {
+                Ok(answer) => answer,
+                Err(failure) if failure.status().is_server_error() => return Err(failure),
+                Err(refusal) => Answer::json(refusal.status(), &refusal.problem()),
+            };
+            this.keep(&scope, &key, &request, &answer).await?;
+            Ok(answer)
+        });
+        outcome.await.map_err(|error| Failure::internal(anyhow::Error::from(error)))?
+    }
+
+    async fn find(
+        &self,
+        scope: &str,
+        key: &IdempotencyKey,
+        request: &[u8],
+    ) -> Result<Option<Answer>, Failure> {
+        let sql = "SELECT request, status, body, location FROM idempotency_keys
+                   WHERE scope = ? AND key = ?";
+        let query = sqlx::query(sql).bind(scope).bind(key.as_str());
+        let operation = Operation { name: "SELECT", collection: TABLE };
+        let row = self.store.run(operation, query.fetch_optional(self.store.pool())).await?;
+        let Some(row) = row else { return Ok(None) };
+        if row.try_get::<Vec<u8>, _>("request")? != request {
+            return Err(Failure::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "the idempotency key was used with another body",
+            ));
+        }
+        Ok(Some(answer(&row)?))
+    }
+
+    async fn keep(
+        &self,
+        scope: &str,
+        key: &IdempotencyKey,
+        request: &[u8],
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        let sql = "INSERT INTO idempotency_keys
+                   (scope, key, request, status, body, location, created_ms)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql)
+            .bind(scope)
+            .bind(key.as_str())
+            .bind(request)
+            .bind(answer.status.as_u16())
+            .bind(&answer.body)
+            .bind(&answer.location)
+            .bind(now_ms());
+        let write = async {
+            let mut write = self.store.begin().await?;
+            query.execute(&mut *write).await?;
+            write.commit().await
+        };
+        self.store.run(Operation { name: "INSERT", collection: TABLE }, write).await?;
+        Ok(())
+    }
+
+    async fn purge(&self, now_ms: i64) {
+        let oldest = now_ms - i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+        let purge = async {
+            let mut write = self.store.begin().await?;
+            sqlx::query("DELETE FROM idempotency_keys WHERE created_ms < ?")
+                .bind(oldest)
+                .execute(&mut *write)
+                .await?;
+            write.commit().await
+        };
+        if let Err(error) = purge.await {
+            tracing::warn!(%error, "old idempotency keys were not removed");
+        }
+    }
+}
+
+fn answer(row: &SqliteRow) -> Result<Answer, Failure> {
+    let status = StatusCode::from_u16(row.try_get("status")?)
+        .map_err(|error| Failure::internal(anyhow::Error::from(error)))?;
+    let (body, location) = (row.try_get("body")?, row.try_get("location")?);
+    Ok(Answer { status, body, location, replayed: true })
+}
+
+type Queues = HashMap<String, Arc<tokio::sync::Mutex<()>>>;
+
+/// One request at a time for each key. There are never more queues than
+/// requests in flight.
+#[derive(Debug, Clone, Default)]
+struct Turns(Arc<Mutex<Queues>>);
+
+/// A key's turn; the next one's comes when it is dropped.
+struct Turn {
+    turns: Turns,
+    key: String,
+    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    async fn take(&self, key: String) -> Turn {
+        let queue = {
+            let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(queues.entry(key.clone()).or_default())
+        };
+        let guard = Some(queue.lock_owned().await);
+        Turn { turns: self.clone(), key, guard }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut queues = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever still waits holds a clone of the queue.
+        if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            queues.remove(&self.key);
+        }
+    }
+}

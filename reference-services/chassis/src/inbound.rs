@@ -1,0 +1,133 @@
+//! What surrounds every request that a service answers: the caller's trace
+//! context, a SERVER span, the duration metric, a bound on requests in flight
+//! and on their time. [`crate::serve`] puts it around the service's routes.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
+use opentelemetry::trace::Status;
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::metrics::Metrics;
+use crate::problem::Failure;
+use crate::propagation;
+use crate::telemetry::SPANS;
+
+/// Most requests that a service answers at once; further ones get 503.
+pub const MAX_IN_FLIGHT: i64 = 512;
+
+/// Longest time that a service works on one request.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The layer. Routes that are not traced are added outside of it.
+pub(crate) async fn observe(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let span = server_span(&request);
+    let observation = Observation::start(metrics, &request);
+    let crowded = observation.metrics.http_server_active.get() > MAX_IN_FLIGHT;
+    let response = async {
+        if crowded {
+            return Failure::unavailable("too many requests are in flight", 1).into_response();
+        }
+        match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Failure::unavailable("the request took too long", 1).into_response(),
+        }
+    }
+    .instrument(span.clone())
+    .await;
+    describe(&span, response.status());
+    observation.finish(response.status());
+    response
+}
+
+fn server_span(request: &Request) -> Span {
+    let method = method_name(request.method());
+    let route = route_of(request);
+    let name = if route.is_empty() { method.to_owned() } else { format!("{method} {route}") };
+    let span = tracing::info_span!(target: SPANS, "request", otel.name = name, otel.kind = "server");
+    // The span has not started yet: the one way that this fails is that spans
+    // are not installed, and then there is nothing to tie together.
+    let _ = span.set_parent(propagation::extract(request.headers()));
+    span.set_attribute("http.request.method", method);
+    span.set_attribute("url.scheme", "http");
+    span.set_attribute("url.path", request.uri().path().to_owned());
+    if !route.is_empty() {
+        span.set_attribute("http.route", route);
+    }
+    span
+}
+
+fn describe(span: &Span, status: StatusCode) {
+    span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.set_attribute("error.type", status.as_str().to_owned());
+        span.set_status(Status::error(""));
+    }
+}
+
+/// The template of the route that a request took; empty when there is none.
+fn route_of(request: &Request) -> String {
+    let matched = request.extensions().get::<MatchedPath>();
+    matched.map(|path| path.as_str().to_owned()).unwrap_or_default()
+}
+
+/// The method, or `_OTHER` for those that HTTP does not define: anybody may
+/// send any word, and each would be a label value.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+/// Counts a request once, also when the client goes away before the answer.
+struct Observation {
+    metrics: Metrics,
+    method: &'static str,
+    route: String,
+    start: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Observation {
+    fn start(metrics: Metrics, request: &Request) -> Self {
+        metrics.http_server_active.inc();
+        let method = method_name(request.method());
+        Self { metrics, method, route: route_of(request), start: Instant::now(), status: None }
+    }
+
+    fn finish(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.metrics.http_server_active.dec();
+        let code = self.status.map(|status| status.as_u16().to_string()).unwrap_or_default();
+        let error = match self.status {
+            None => "cancelled",
+            Some(status) if status.is_server_error() => code.as_str(),
+            Some(_) => "",
+        };
+        let labels = [self.method, &self.route, &code, error];
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.metrics.http_server.with_label_values(&labels).observe(seconds);
+    }
+}

@@ -1,0 +1,158 @@
+//! The figures of a service, and their Prometheus text. The layers of the
+//! chassis observe requests, calls and queries here; services add counters of
+//! their own business. `GET /metrics` hands the text to whoever scrapes.
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::config::Config;
+use crate::telemetry::NAMESPACE;
+
+/// Upper bounds of the duration histograms, in seconds: those of the
+/// OpenTelemetry conventions, and 0.2 because objectives are set there.
+pub const DURATION_BUCKETS_S: [f64; 15] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// Every metric of one service. Clones share their values.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    pub(crate) http_server: HistogramVec,
+    pub(crate) http_server_active: IntGauge,
+    pub(crate) http_client: HistogramVec,
+    pub(crate) database: HistogramVec,
+}
+
+impl Metrics {
+    /// The metrics that every service has.
+    pub fn new(config: &Config) -> Self {
+        let registry = Registry::new();
+        let metrics = Self {
+            http_server: durations(
+                "http_server_request_duration_seconds",
+                "Duration of requests that this service answered.",
+                &[
+                    "http_request_method",
+                    "http_route",
+                    "http_response_status_code",
+                    "error_type",
+                ],
+            ),
+            http_server_active: IntGauge::new(
+                "http_server_active_requests",
+                "Requests that this service is answering now.",
+            )
+            .expect("the name is valid"),
+            http_client: durations(
+                "http_client_request_duration_seconds",
+                "Duration of calls that this service made to others.",
+                &[
+                    "http_request_method",
+                    "service_peer_name",
+                    "http_response_status_code",
+                    "error_type",
+                ],
+            ),
+            database: durations(
+                "db_client_operation_duration_seconds",
+                "Duration of database operations.",
+                &[
+                    "db_system_name",
+                    "db_namespace",
+                    "db_operation_name",
+                    "db_collection_name",
+                    "error_type",
+                ],
+            ),
+            registry,
+        };
+        metrics.register(metrics.http_server.clone());
+        metrics.register(metrics.http_server_active.clone());
+        metrics.register(metrics.http_client.clone());
+        metrics.register(metrics.database.clone());
+        metrics.register(ProcessCollector::for_self());
+        metrics.describe(config);
+        metrics
+    }
+
+    /// A counter of the service's own business. Ids are no labels: `labels`
+    /// have few values each.
+    pub fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let counter =
+            IntCounterVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+        self.register(counter.clone());
+        counter
+    }
+
+    /// A value of the service's own that goes up and down.
+    pub fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        let gauge = IntGauge::new(name, help).expect("the name is valid");
+        self.register(gauge.clone());
+        gauge
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> String {
+        let mut families = self.registry.gather();
+        families.iter_mut().for_each(drop_empty_labels);
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text).expect("writing to memory succeeds");
+        String::from_utf8(text).expect("the encoder writes UTF-8")
+    }
+
+    fn register(&self, collector: impl Collector + 'static) {
+        self.registry.register(Box::new(collector)).expect("each name is registered once");
+    }
+
+    fn describe(&self, config: &Config) {
+        let labels =
+            ["service_name", "service_namespace", "service_version", "service_instance_id"];
+        let info = IntGaugeVec::new(Opts::new("target_info", "What this process is."), &labels)
+            .expect("the name and labels are valid");
+        let values = [&config.service, NAMESPACE, &config.version, &config.instance];
+        info.with_label_values(&values).set(1);
+        self.register(info);
+    }
+}
+
+fn durations(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    let options = HistogramOpts::new(name, help).buckets(DURATION_BUCKETS_S.to_vec());
+    HistogramVec::new(options, labels).expect("the name, labels and buckets are valid")
+}
+
+/// A label without a value means the same as no label. The client library
+/// wants every label filled, so those that do not apply are dropped here.
+fn drop_empty_labels(family: &mut MetricFamily) {
+    for metric in family.mut_metric() {
+        let labels = metric.take_label();
+        metric.set_label(labels.into_iter().filter(|label| !label.value().is_empty()).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn labels_that_do_not_apply_are_absent() {
+        let config = Config::read("orders", |_| None).unwrap();
+        let metrics = Metrics::new(&config);
+        metrics.http_server.with_label_values(&["GET", "/v1/orders", "200", ""]).observe(0.15);
+        let text = metrics.render();
+        let line = text.lines().find(|line| line.contains("le=\"0.2\"")).unwrap();
+        assert_eq!(
+            line,
+            "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",\
+             http_response_status_code=\"200\",http_route=\"/v1/orders\",le=\"0.2\"} 1"
+        );
+        for name in ["process_start_time_seconds", "process_resident_memory_bytes", "target_info{"] {
+            assert!(text.contains(name), "{name} is missing");
+        }
+    }
+}

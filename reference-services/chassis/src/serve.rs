@@ -1,0 +1,209 @@
+//! A service's life: telemetry, socket, routes, readiness, and an orderly end.
+//! [`run`] is what a process does; [`start`] is the same without the process,
+//! so that tests run real services side by side on free ports.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::{StatusCode, header};
+use listenfd::ListenFd;
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::inbound;
+use crate::input::MAX_BODY_BYTES;
+use crate::metrics::Metrics;
+use crate::problem::Failure;
+use crate::process;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// Longest time that requests in flight are waited for at the end.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a service is given to build itself from.
+#[derive(Debug, Clone)]
+pub struct Chassis {
+    /// Its settings.
+    pub config: Arc<Config>,
+    /// Its figures.
+    pub metrics: Metrics,
+    /// Calls to its peers.
+    pub client: Client,
+    /// Its work beside requests.
+    pub tasks: Tasks,
+}
+
+/// What a service builds.
+#[derive(Debug)]
+pub struct App {
+    /// Its routes.
+    pub router: Router,
+    /// Its database: the service is ready when this answers.
+    pub store: Option<Store>,
+}
+
+/// Runs a service in this process until SIGTERM or Ctrl-C.
+pub async fn run<F, B>(config: Config, build: F) -> anyhow::Result<()>
+where
+    F: FnOnce(Chassis) -> B,
+    B: Future<Output = anyhow::Result<App>>,
+{
+    process::end_with_parent()?;
+    let stop = process::stop_signal()?;
+    let telemetry = Telemetry::install(&config)?;
+    let listener = listen(&config).await?;
+    let running = start(config, listener, build).await?;
+    stop.cancelled().await;
+    tracing::info!("stopping: requests in flight are finished");
+    running.stop().await;
+    telemetry.shutdown().await;
+    Ok(())
+}
+
+/// The socket that was handed over, or else one of our own.
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let handed_over = ListenFd::from_env().take_tcp_listener(0).context("file descriptor 3")?;
+    match handed_over {
+        Some(socket) => {
+            socket.set_nonblocking(true)?;
+            Ok(TcpListener::from_std(socket)?)
+        }
+        None => TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on `{}`", config.listen)),
+    }
+}
+
+/// A service that answers.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it answers.
+    pub address: SocketAddr,
+    tasks: Tasks,
+    server: JoinHandle<std::io::Result<()>>,
+    store: Option<Store>,
+}
+
+impl Running {
+    /// Stops accepting, finishes what is in flight within [`DRAIN_TIMEOUT`],
+    /// and closes the database.
+    pub async fn stop(mut self) {
+        self.tasks.stop.cancel();
+        self.tasks.tracker.close();
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+            let _ = (&mut self.server).await;
+            self.tasks.tracker.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("requests in flight were cut off");
+            self.server.abort();
+        }
+        if let Some(store) = &self.store {
+            let _ = tokio::time::timeout(DRAIN_TIMEOUT, store.close()).await;
+        }
+    }
+}
+
+/// Builds a service and lets it answer on `listener`.
+pub async fn start<F, B>(config: Config, listener: TcpListener, build: F) -> anyhow::Result<Running>
+where
+    F: FnOnce(Chassis) -> B,
+    B: Future<Output = anyhow::Result<App>>,
+{
+    let metrics = Metrics::new(&config);
+    let client = Client::new(config.peers.clone(), metrics.clone());
+    let tasks = Tasks::default();
+    let chassis =
+        Chassis { config: Arc::new(config), metrics: metrics.clone(), client, tasks: tasks.clone() };
+    let App { router, store } = build(chassis.clone()).await?;
+    let address = listener.local_addr()?;
+    let routes = surround(router, metrics, store.clone());
+    let stop = tasks.stop.clone();
+    let server = tokio::spawn(
+        axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .into_future(),
+    );
+    tracing::info!(%address, version = chassis.config.version, "listening");
+    Ok(Running { address, tasks, server, store })
+}
+
+/// The standard layers around a service's routes, and beside them the routes
+/// for machines, which are neither counted nor traced.
+fn surround(router: Router, metrics: Metrics, store: Option<Store>) -> Router {
+    let ready = move || {
+        let store = store.clone();
+        async move {
+            match store {
+                Some(store) if !store.is_ready().await => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::OK,
+            }
+        }
+    };
+    let text = metrics.clone();
+    let scrape = move || async move {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.render()).into_response()
+    };
+    router
+        .fallback(|| async { Failure::not_found("no route has this path") })
+        .method_not_allowed_fallback(|| async {
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            Failure::new(status, "method-not-allowed", "the route has no such method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(metrics, inbound::observe))
+        .route("/metrics", get(scrape))
+        .route("/health/live", get(|| async { StatusCode::OK }))
+        .route("/health/ready", get(ready))
+}
+
+/// Work beside the requests. It ends with the service.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs `work` at once and then every so often, until the service stops.
+    /// A round that has begun is finished.
+    pub fn repeat<W, F>(&self, name: &'static str, every: Duration, mut work: W)
+    where
+        W: FnMut() -> F + Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            loop {
+                work().await;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(every) => {}
+                }
+            }
+            tracing::debug!(task = name, "ended");
+        });
+    }
+
+    /// Runs `work` to its end even when the request that asked for it goes
+    /// away. Its spans stay children of the request's.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        self.tracker.spawn(work.in_current_span()).await
+    }
+}
