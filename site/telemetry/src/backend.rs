@@ -1,0 +1,198 @@
+//! The embedded backend: the stores of metrics, traces and logs with what is known beside them.
+//!
+//! Receivers and the scraper fill it, routers and `evidence` read it.
+
+use crate::otlp_metrics::{self, DeltaSums};
+use crate::target::Targets;
+use crate::{Clock, MetricMeta, TargetStatus};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use traces::{LogLimits, LogStore, StoreLimits, TraceStore};
+
+/// Metrics whose help, type and unit are remembered.
+const MAX_METADATA: usize = 10_000;
+
+/// How much a [`Backend`] keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Of metrics.
+    pub metrics: series::Limits,
+    /// Of traces.
+    pub traces: StoreLimits,
+    /// Of logs.
+    pub logs: LogLimits,
+}
+
+/// A number that only grows, from zero at the start.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// What came in since the start; for Loggia's own `/metrics`.
+#[derive(Debug, Default)]
+pub struct IngestCounters {
+    /// Spans accepted.
+    pub spans: Counter,
+    /// Spans refused.
+    pub spans_rejected: Counter,
+    /// Log records accepted.
+    pub logs: Counter,
+    /// Log records refused.
+    pub logs_rejected: Counter,
+    /// OTLP metric points accepted.
+    pub points: Counter,
+    /// OTLP metric points refused.
+    pub points_rejected: Counter,
+    /// OTLP requests answered with success.
+    pub requests: Counter,
+    /// OTLP requests answered with an error: not readable, too large, of a wrong type.
+    pub requests_rejected: Counter,
+    /// Scrapes that worked.
+    pub scrapes: Counter,
+    /// Scrapes that failed.
+    pub scrapes_failed: Counter,
+    /// Samples stored by scrapes.
+    pub samples: Counter,
+    /// Samples of scrapes that the store refused.
+    pub samples_rejected: Counter,
+}
+
+/// What of a request was refused, for `partial_success`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Spans, records or points.
+    pub count: u64,
+    /// Why, for the first of them.
+    pub message: String,
+}
+
+/// Metrics, traces and logs in memory.
+#[derive(Debug)]
+pub struct Backend {
+    /// Scraped and received series.
+    pub metrics: Arc<series::Head>,
+    /// Received spans.
+    pub traces: Arc<TraceStore>,
+    /// Received log records.
+    pub logs: Arc<LogStore>,
+    /// What came in since the start.
+    pub counters: IngestCounters,
+    clock: Clock,
+    pub(crate) scraped: Targets,
+    metadata: RwLock<BTreeMap<String, MetricMeta>>,
+    deltas: Mutex<DeltaSums>,
+}
+
+impl Backend {
+    /// An empty backend on the computer's clock.
+    pub fn new(limits: Limits) -> Self {
+        Self::with_clock(limits, Clock::system())
+    }
+
+    /// An empty backend on a given clock.
+    pub fn with_clock(limits: Limits, clock: Clock) -> Self {
+        Self {
+            metrics: Arc::new(series::Head::new(limits.metrics)),
+            traces: Arc::new(TraceStore::new(limits.traces)),
+            logs: Arc::new(LogStore::new(limits.logs)),
+            counters: IngestCounters::default(),
+            clock,
+            scraped: Targets::default(),
+            metadata: RwLock::default(),
+            deltas: Mutex::default(),
+        }
+    }
+
+    /// The time by the backend's clock, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// What the scraper looks at and how it went, by job and instance.
+    pub fn targets(&self) -> Vec<TargetStatus> {
+        self.scraped.list()
+    }
+
+    /// Help, type and unit of the metrics that said them, by metric name.
+    pub fn metadata(&self) -> BTreeMap<String, MetricMeta> {
+        self.metadata.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn learn_metadata(&self, found: &BTreeMap<String, MetricMeta>) {
+        let known = self.metadata.read().unwrap_or_else(PoisonError::into_inner);
+        if found.iter().all(|(name, meta)| known.get(name) == Some(meta)) {
+            return;
+        }
+        drop(known);
+        let mut known = self.metadata.write().unwrap_or_else(PoisonError::into_inner);
+        for (name, meta) in found {
+            if known.len() < MAX_METADATA || known.contains_key(name) {
+                known.insert(name.clone(), meta.clone());
+            }
+        }
+    }
+
+    /// Takes an OTLP request of spans; says what of it was refused.
+    pub fn accept_traces(&self, request: ExportTraceServiceRequest) -> Option<Rejection> {
+        let decoded = traces::decode_spans(request);
+        self.counters.spans.add(decoded.items.len() as u64);
+        self.counters.spans_rejected.add(decoded.rejected);
+        self.traces.append(decoded.items, self.now_ms());
+        Rejection::of(decoded.rejected, decoded.message)
+    }
+
+    /// Takes an OTLP request of log records; says what of it was refused.
+    pub fn accept_logs(&self, request: ExportLogsServiceRequest) -> Option<Rejection> {
+        let decoded = traces::decode_logs(request);
+        self.counters.logs.add(decoded.items.len() as u64);
+        self.counters.logs_rejected.add(decoded.rejected);
+        self.logs.append(decoded.items);
+        Rejection::of(decoded.rejected, decoded.message)
+    }
+
+    /// Takes an OTLP request of metric points; says what of it was refused.
+    pub fn accept_metrics(&self, request: ExportMetricsServiceRequest) -> Option<Rejection> {
+        let converted = {
+            let mut deltas = self.deltas.lock().unwrap_or_else(PoisonError::into_inner);
+            otlp_metrics::convert(request, &mut deltas, self.now_ms())
+        };
+        self.learn_metadata(&converted.metadata);
+        let (mut accepted, mut rejected, mut message) = (0, converted.rejected, converted.message);
+        for point in &converted.points {
+            let outcome =
+                self.metrics.append_scrape(point.iter().map(|(labels, sample)| (labels, *sample)));
+            match outcome.first_error {
+                None => accepted += 1,
+                Some(error) => {
+                    rejected += 1;
+                    if message.is_empty() {
+                        message = error.to_string();
+                    }
+                }
+            }
+        }
+        self.counters.points.add(accepted);
+        self.counters.points_rejected.add(rejected);
+        Rejection::of(rejected, message)
+    }
+}
+
+impl Rejection {
+    fn of(count: u64, message: String) -> Option<Self> {
+        (count > 0).then_some(Self { count, message })
+    }
+}

@@ -1,0 +1,1 @@
+//! Getting a body over HTTP within limits.

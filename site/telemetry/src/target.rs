@@ -1,0 +1,89 @@
+//! Scrape targets: what they are called and how their last scrape went.
+//!
+//! Discovery and configuration make them, the scraper reports on them, the Prometheus API and pages
+//! list them.
+
+use serde::Serialize;
+use series::Labels;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+/// A target that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticTarget {
+    /// `host:port`.
+    pub address: String,
+    /// Labels for all its series: `job`, `instance` and so on. `__metrics_path__` and `__param_NAME`
+    /// mean what they mean in Prometheus.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Whether a target answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetHealth {
+    /// Not yet scraped.
+    Unknown,
+    /// The last scrape worked.
+    Up,
+    /// The last scrape failed.
+    Down,
+}
+
+/// A target and how its last scrape went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetStatus {
+    /// What is fetched.
+    pub url: String,
+    /// The labels of its series.
+    pub labels: Labels,
+    /// The labels as they were discovered, `__address__` and the like among them.
+    pub discovered: Labels,
+    /// Whether it answers.
+    pub health: TargetHealth,
+    /// Why the last scrape failed; `` when it worked.
+    pub last_error: String,
+    /// When the last scrape began, milliseconds since 1970.
+    pub last_scrape_ms: Option<i64>,
+    /// How long the last scrape took, seconds.
+    pub last_duration_s: f64,
+    /// How many samples it gave.
+    pub last_samples: usize,
+    /// Seconds between scrapes.
+    pub interval_s: f64,
+    /// Seconds after which a scrape is given up.
+    pub timeout_s: f64,
+}
+
+impl TargetStatus {
+    /// `job`, or ``.
+    pub fn job(&self) -> &str {
+        self.labels.value("job")
+    }
+
+    /// `instance`, or ``.
+    pub fn instance(&self) -> &str {
+        self.labels.value("instance")
+    }
+}
+
+/// The targets that are scraped, by their labels.
+#[derive(Debug, Default)]
+pub(crate) struct Targets(RwLock<BTreeMap<Labels, TargetStatus>>);
+
+impl Targets {
+    pub(crate) fn list(&self) -> Vec<TargetStatus> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn set(&self, status: TargetStatus) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(status.labels.clone(), status);
+    }
+
+    pub(crate) fn remove(&self, labels: &Labels) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(labels);
+    }
+}
