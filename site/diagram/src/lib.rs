@@ -2,10 +2,27 @@
 //!
 //! `document` hands in the text of a fence; `evidence` reads nodes and edges; `pages` embeds the SVG
 //! and draws live values above it from the geometry given here. No I/O, no clock but the deadline.
+//!
+//! In this order: [`draw`] bounds the input; `engine` asks merman for the model and an SVG; `clean`
+//! keeps what the allow-list names; `polish` gives shapes and labels our form; `read` finds the
+//! model's nodes and edges in the drawing; `alternative` says it all in words.
 
+mod alternative;
+mod clean;
+mod colour;
+mod css;
+mod engine;
 mod error;
+mod geometry;
+mod labels;
+mod metrics;
 mod model;
 pub mod overlay;
+mod path;
+mod place;
+mod polish;
+mod read;
+mod tree;
 
 pub use error::DiagramError;
 pub use model::{Drawing, Edge, Group, Node, Point, Rect, Shape};
@@ -18,22 +35,109 @@ pub const DEADLINE: Duration = Duration::from_secs(2);
 /// Longest text of one diagram, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 
-/// Draws Mermaid text within [`DEADLINE`]; every id in the SVG begins with `prefix`.
+/// Draws Mermaid text within [`DEADLINE`]; every id in the SVG begins with `prefix` and a hyphen.
+///
+/// ```
+/// let drawing = diagram::draw("flowchart LR\n  A[Web app] -->|calls| B[(Orders)]", "d1")?;
+/// assert_eq!(drawing.nodes.len(), 2);
+/// assert_eq!(drawing.edges[0].label.as_deref(), Some("calls"));
+/// assert!(drawing.svg.contains(&drawing.nodes[0].dom_id));
+/// # Ok::<(), diagram::DiagramError>(())
+/// ```
 pub fn draw(source: &str, prefix: &str) -> Result<Drawing, DiagramError> {
     draw_within(source, prefix, DEADLINE)
 }
 
-/// As [`draw`], with a deadline of the caller's.
+/// As [`draw`], with a deadline of the caller's. The text must not be longer than
+/// [`MAX_SOURCE_BYTES`]; of `prefix` only letters, digits, `-` and `_` are used.
 pub fn draw_within(
     source: &str,
     prefix: &str,
     deadline: Duration,
 ) -> Result<Drawing, DiagramError> {
-    let _ = (source, prefix, deadline);
-    Err(DiagramError {
-        message: "diagrams are not drawn yet".to_owned(),
-        line: 1,
-        column: 1,
-        help: None,
+    if source.len() > MAX_SOURCE_BYTES {
+        return Err(DiagramError {
+            help: Some("split the diagram into several smaller ones".to_owned()),
+            ..place::at_start(format!(
+                "the diagram's text is {} bytes long, at most {MAX_SOURCE_BYTES} are allowed",
+                source.len()
+            ))
+        });
+    }
+    let prefix = safe_prefix(prefix);
+    engine::on_large_stack(|| assemble(source, &prefix, deadline))
+}
+
+fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, DiagramError> {
+    let raw = engine::paint(source, deadline)?;
+    let (mut root, ids) = clean::clean(&raw.svg, prefix)?;
+    polish::polish(&mut root);
+    read::name_parts(&raw.kind, &mut root, prefix);
+    let view_box = view_box(&root);
+    let kind = kind_of(&raw.kind);
+    let graph = read::read(&raw.kind, &raw.model, &read::Scene::new(&root, &ids));
+    let accessible = |key: &str| raw.model.get(key).and_then(|text| text.as_str());
+    let title = accessible("accTitle").or(raw.title.as_deref()).filter(|title| !title.is_empty());
+    root.set("id", format!("{prefix}-svg"));
+    root.add_class("diagram");
+    root.set("xmlns", "http://www.w3.org/2000/svg");
+    root.set("width", labels::short(view_box.width));
+    root.set("height", labels::short(view_box.height));
+    alternative::describe(
+        &mut root,
+        prefix,
+        title.unwrap_or(alternative::kind_name(&kind)),
+        accessible("accDescr"),
+        (&graph.nodes, &graph.edges, &graph.groups),
+    );
+    let mut svg = String::with_capacity(raw.svg.len() / 2);
+    root.write(&mut svg);
+    Ok(Drawing {
+        title: title.map(str::to_owned),
+        kind,
+        svg,
+        view_box,
+        nodes: graph.nodes,
+        edges: graph.edges,
+        groups: graph.groups,
+        binds: read::binds(source),
     })
+}
+
+/// `flowchart-v2` and `flowchart-elk` are flowcharts to us, `classDiagram` is `class`, and so on.
+fn kind_of(kind: &str) -> String {
+    for name in ["flowchart", "class", "state"] {
+        if kind.starts_with(name) {
+            return name.to_owned();
+        }
+    }
+    kind.to_owned()
+}
+
+fn view_box(root: &tree::Element) -> Rect {
+    let numbers: Vec<f64> = root
+        .get("viewBox")
+        .unwrap_or("")
+        .split([' ', ','])
+        .filter_map(|number| number.parse().ok())
+        .filter(|number: &f64| number.is_finite())
+        .collect();
+    match numbers.as_slice() {
+        [x, y, width, height] => {
+            Rect { x: *x, y: *y, width: width.max(0.0), height: height.max(0.0) }
+        }
+        _ => Rect::default(),
+    }
+}
+
+fn safe_prefix(prefix: &str) -> String {
+    let kept: String = prefix
+        .chars()
+        .filter(|character| character.is_ascii_alphanumeric() || "-_".contains(*character))
+        .collect();
+    if kept.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        kept
+    } else {
+        format!("d{kept}")
+    }
 }

@@ -92,7 +92,7 @@ pub enum Shape {
 }
 
 /// A point.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Point {
     /// To the right.
     pub x: f64,
@@ -101,7 +101,7 @@ pub struct Point {
 }
 
 /// A box by its upper left corner.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Rect {
     /// Left side.
     pub x: f64,

@@ -1,0 +1,107 @@
+//! The only place that knows merman: text in, its semantic model and its raw SVG out.
+//! `draw` calls it and hands both to `clean` and `read`.
+
+use crate::{DiagramError, metrics, place};
+use merman::svg::{
+    DeterministicTextMeasurer, MeasurementProfileId, TextMeasurementPolicy, TextMeasurementProfile,
+    TextMeasurementProfileIdentity,
+};
+use merman::{
+    Engine, MermaidConfig, OperationControl, RenderError, RenderOutput, RenderTarget, Renderer,
+    SvgEnvironment, SvgRequest,
+};
+use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// The id that merman puts before every id of its own; `clean` puts the caller's prefix instead.
+pub(crate) const RAW_ID: &str = "d0";
+
+/// Stack of the thread that parses and lays out: the parsers of some families recurse over the
+/// nesting of the text, which [`crate::MAX_SOURCE_BYTES`] bounds.
+const STACK_BYTES: usize = 256 * 1024 * 1024;
+
+/// Size of all text, in user units.
+pub(crate) const FONT_SIZE: f64 = 14.0;
+
+/// What merman made of a text.
+pub(crate) struct Raw {
+    pub(crate) kind: String,
+    pub(crate) title: Option<String>,
+    pub(crate) model: Value,
+    pub(crate) svg: String,
+}
+
+/// Runs `work` on a thread with a large stack. A panic in merman becomes an error here: it is the
+/// last wall against a parser's bug, never a way to steer.
+pub(crate) fn on_large_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, DiagramError> + Send,
+) -> Result<T, DiagramError> {
+    let thread = std::thread::Builder::new().name("diagram".to_owned()).stack_size(STACK_BYTES);
+    std::thread::scope(|scope| {
+        let worker = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
+        match worker.map(|worker| worker.join()) {
+            Ok(Ok(Ok(result))) => result,
+            Ok(_) => Err(place::at_start("this diagram cannot be laid out")),
+            Err(_) => Err(place::at_start("no thread is free to draw this diagram")),
+        }
+    })
+}
+
+/// Parses, lays out and paints.
+pub(crate) fn paint(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
+    let control = OperationControl::new().with_deadline(deadline);
+    let failed = |error: RenderError| place::from_merman(source, &error, deadline);
+    let artifact = renderer()
+        .prepare_semantic(source, control)
+        .map_err(failed)?
+        .ok_or_else(|| place::at_start("no Mermaid diagram is here"))?;
+    let kind = artifact.diagram_type().to_owned();
+    let title = artifact.metadata().title.clone();
+    let model = artifact.compatibility_json().map_err(failed)?.into_unmanaged_value();
+    let output = artifact.render(RenderTarget::Svg(request())).map_err(failed)?;
+    let RenderOutput::Svg(Some(svg)) = output else {
+        return Err(place::at_start("no Mermaid diagram is here"));
+    };
+    Ok(Raw { kind, title, model, svg: svg.into_parts().0 })
+}
+
+fn renderer() -> Renderer {
+    let config = json!({
+        "theme": "default",
+        "look": "classic",
+        "layout": "dagre",
+        "htmlLabels": false,
+        "fontSize": FONT_SIZE,
+        "themeVariables": { "fontSize": format!("{FONT_SIZE}px") },
+        "flowchart": { "htmlLabels": false },
+    });
+    Renderer::new().with_engine(Engine::new().with_site_config(MermaidConfig::from_value(config)))
+}
+
+fn request() -> SvgRequest {
+    let mut request = SvgRequest {
+        environment: SvgEnvironment::deterministic().with_text_measurement_policy(measuring()),
+        ..SvgRequest::default()
+    };
+    request.options.diagram_id = Some(RAW_ID.to_owned());
+    request
+}
+
+fn measuring() -> TextMeasurementPolicy {
+    let measurer = DeterministicTextMeasurer::default().with_width_callback(|text, style| {
+        metrics::width(text, style.font_size, bold(style.font_weight.as_deref()))
+    });
+    let profile = MeasurementProfileId::new("wide-sans").expect("the name is a constant");
+    let identity =
+        TextMeasurementProfileIdentity::new(profile, "1").expect("the version is a constant");
+    TextMeasurementPolicy::uniform(TextMeasurementProfile::new(identity, measurer))
+}
+
+fn bold(weight: Option<&str>) -> bool {
+    match weight {
+        Some("bold" | "bolder") => true,
+        Some(weight) => weight.parse().is_ok_and(|weight: u32| weight >= 600),
+        None => false,
+    }
+}
