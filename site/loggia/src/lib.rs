@@ -1,1 +1,14 @@
-//! The loggia command: build, serve and check architecture books.
+//! The `loggia` command and server: the only part of the site that reads files, listens and prints.
+//!
+//! - [`cli`]: what can be typed, and what it answers
+//! - [`source`]: reads a folder of Markdown into a [`document::Book`]
+//! - [`build`], [`check`], [`init`]: the commands that end
+//! - [`serve`]: the live server; `cloudscale up` starts it as a library
+
+pub mod build;
+pub mod check;
+pub mod cli;
+pub mod init;
+mod report;
+pub mod serve;
+pub mod source;

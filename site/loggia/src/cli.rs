@@ -1,0 +1,242 @@
+//! What can be typed: arguments, help texts and exit codes. `main` hands in the arguments.
+
+use crate::{build, check, init, serve};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// Exit code: the command did what was asked, and found things to mend.
+pub const EXIT_FINDINGS: u8 = 1;
+/// Exit code: the command could not be carried out (usage, configuration, environment).
+pub const EXIT_FAILURE: u8 = 2;
+
+/// Everything that can be typed after `loggia`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "loggia",
+    version,
+    about = "Architecture documentation that is tied to the system it describes",
+    long_about = "Loggia renders a folder of Markdown as a site and links its sections, diagrams and \
+                  figures to the services that run: health, rate, latency and errors, down to the trace.",
+    after_help = "Examples:\n  \
+        loggia init docs            start a book\n  \
+        loggia serve docs --open    read it while you write it\n  \
+        loggia check docs           find what is broken\n  \
+        loggia build docs           write the site as files",
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    talk: Talk,
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Talk {
+    /// Print only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print what happens inside, too
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a book: a folder with book.toml and a first page
+    Init {
+        /// Where to; it is made when it is missing
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Write the book as a site of plain files
+    #[command(after_help = "Examples:\n  \
+        loggia build                  the book in this folder, to the folder that book.toml names\n  \
+        loggia build docs -d public   the Markdown in docs/, to public/\n\n\
+        Exit code: 0 built, 1 built but some of it could not be read, 2 not built.")]
+    Build(BuildArguments),
+    /// Serve the book with live figures, and again after each save
+    #[command(after_help = "Examples:\n  \
+        loggia serve docs --open            \n  \
+        loggia serve --scrape shop=http://127.0.0.1:9100/metrics\n\n\
+        Services send traces to 127.0.0.1:4317 (OTLP gRPC) or :4318 (OTLP HTTP).")]
+    Serve(ServeArguments),
+    /// Find what is broken in the book
+    #[command(after_help = "Exit code: 0 clean, 1 findings, 2 usage or configuration.")]
+    Check(CheckArguments),
+    /// Remove the site that build wrote
+    Clean {
+        /// The book
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// The folder to remove, instead of the one that book.toml names
+        #[arg(short, long)]
+        dest_dir: Option<PathBuf>,
+    },
+    /// Print a script that completes these commands in your shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+struct BuildArguments {
+    /// The book: a folder with book.toml, or any folder of Markdown
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Where to write [default: build-dir of book.toml; without one, ./book]
+    #[arg(short, long)]
+    dest_dir: Option<PathBuf>,
+    /// Treat warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The book: a folder with book.toml, or any folder of Markdown
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Treat warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As a compiler would, with an excerpt
+    #[default]
+    Human,
+    /// One JSON array
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// The book: a folder with book.toml, or any folder of Markdown
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Port of the site
+    #[arg(short, long, default_value_t = 3000)]
+    port: u16,
+    /// Address to listen on
+    #[arg(short = 'n', long, default_value = "127.0.0.1")]
+    hostname: String,
+    /// Open the site in the browser
+    #[arg(short, long)]
+    open: bool,
+    /// Do not watch the files
+    #[arg(long)]
+    no_watch: bool,
+    /// Port of the OTLP receiver, gRPC (0: off)
+    #[arg(long, default_value_t = 4317)]
+    otlp_grpc_port: u16,
+    /// Port of the OTLP receiver, HTTP (0: off; it is also at /otlp of the site)
+    #[arg(long, default_value_t = 4318)]
+    otlp_http_port: u16,
+    /// An address to scrape, with the name of its service; may be given more than once
+    #[arg(long, value_name = "SERVICE=URL", value_parser = parse_scrape)]
+    scrape: Vec<document::ScrapeTarget>,
+    /// A URL that lists targets as Prometheus's HTTP service discovery does; more than once
+    #[arg(long, value_name = "URL")]
+    discovery: Vec<String>,
+}
+
+fn parse_scrape(text: &str) -> Result<document::ScrapeTarget, String> {
+    let help = "expected SERVICE=URL, for instance shop=http://127.0.0.1:9100/metrics";
+    let (job, url) = text.split_once('=').ok_or(help)?;
+    if job.is_empty() || !url.starts_with("http://") {
+        return Err(help.to_owned());
+    }
+    Ok(document::ScrapeTarget { job: job.to_owned(), url: url.to_owned() })
+}
+
+/// Carries out what was typed.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let talk = arguments.talk;
+    start_log(talk);
+    let outcome = match arguments.command {
+        Command::Init { dir } => init::run(&dir, talk),
+        Command::Build(a) => build::run(&a.dir, a.dest_dir.as_deref(), a.strict, talk),
+        Command::Check(a) => check::run(&a.dir, a.format, a.strict, talk),
+        Command::Clean { dir, dest_dir } => build::clean(&dir, dest_dir.as_deref(), talk),
+        Command::Serve(a) => run_serve(a, talk),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "loggia",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(EXIT_FAILURE)
+    })
+}
+
+fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {
+    let options = serve::Options {
+        dir: a.dir,
+        hostname: a.hostname,
+        port: a.port,
+        otlp_grpc_port: (a.otlp_grpc_port != 0).then_some(a.otlp_grpc_port),
+        otlp_http_port: (a.otlp_http_port != 0).then_some(a.otlp_http_port),
+        scrape: a.scrape,
+        discovery: a.discovery,
+        watch: !a.no_watch,
+        print_findings: true,
+        token: CancellationToken::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let token = options.token.clone();
+        let running = serve::Server::start(options).await?;
+        if !talk.quiet {
+            println!("{}", running.greeting());
+        }
+        if a.open
+            && let Err(error) = open::that_detached(running.url())
+        {
+            eprintln!("warning: cannot open the browser: {error}");
+        }
+        serve::stop_signal().await?;
+        if !talk.quiet {
+            println!("stopping");
+        }
+        token.cancel();
+        running.join().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Log lines go to standard error; `LOGGIA_LOG` filters them as `RUST_LOG` would.
+fn start_log(talk: Talk) {
+    let level = match talk {
+        Talk { quiet: true, .. } => "error",
+        Talk { verbose: true, .. } => "loggia=debug,telemetry=debug,info",
+        _ => "warn",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOGGIA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let colours = std::env::var_os("NO_COLOR").is_none()
+        && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second subscriber (an embedding program's own) is fine: it keeps the first.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .try_init();
+}

@@ -1,0 +1,132 @@
+//! JSON answers, Loggia's own metrics, and problems in words.
+
+use super::{App, views};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// A problem as JSON: what happened and what to do.
+pub(super) fn problem(status: StatusCode, title: &str, help: &str) -> Response {
+    (status, Json(json!({ "status": status.as_u16(), "title": title, "help": help }))).into_response()
+}
+
+/// Addresses below `/api/` that lead nowhere.
+pub(super) async fn unknown() -> Response {
+    problem(StatusCode::NOT_FOUND, "there is no such address", "see /api/live/snapshot?page=index")
+}
+
+/// `?page=`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    page: String,
+}
+
+/// `GET /api/live/snapshot?page=ID`: the typed evidence of a page and its formatted cells.
+pub(super) async fn snapshot(State(app): State<Arc<App>>, Query(which): Query<Which>) -> Response {
+    let evidence = app.evidence();
+    let Some(cells) = views::cells(&app, &which.page, &evidence) else {
+        return problem(
+            StatusCode::NOT_FOUND,
+            &format!("there is no page `{}`", which.page),
+            "`page` is a page's path without its ending, for instance `index`",
+        );
+    };
+    Json(json!({
+        "at": evidence.at,
+        "window": evidence.window,
+        "page": evidence.pages.get(&which.page),
+        "cells": cells,
+    }))
+    .into_response()
+}
+
+/// `GET /api/live/services`.
+pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
+    let evidence = app.evidence();
+    Json(json!({ "at": evidence.at, "window": evidence.window, "services": evidence.services }))
+        .into_response()
+}
+
+/// `GET /api/live/traces`: takes the same filters as the page.
+pub(super) async fn traces(
+    State(app): State<Arc<App>>,
+    Query(filters): Query<views::TraceQuery>,
+) -> Response {
+    match filters.search() {
+        Ok(search) => Json(json!({ "traces": app.backend.traces.search(&search) })).into_response(),
+        Err(words) => problem(StatusCode::BAD_REQUEST, &words, "for instance `min=250ms`"),
+    }
+}
+
+/// `GET /api/live/traces/ID`.
+pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let Ok(parsed) = id.parse::<traces::TraceId>() else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            &format!("`{id}` is no trace id"),
+            "a trace id has 32 hexadecimal digits",
+        );
+    };
+    match app.backend.traces.trace(&parsed) {
+        Some(trace) => Json(trace).into_response(),
+        None => problem(
+            StatusCode::NOT_FOUND,
+            &format!("trace `{id}` is not kept"),
+            "it may have been dropped to make room, or never have arrived",
+        ),
+    }
+}
+
+/// `GET /metrics`: Loggia's own figures as Prometheus text.
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let mut text = String::new();
+    let evidence = app.evidence();
+    let figures: [(&str, &str, &str, f64); 6] = [
+        (
+            "loggia_uptime_seconds",
+            "gauge",
+            "Seconds since the server started.",
+            app.started.elapsed().as_secs_f64(),
+        ),
+        ("loggia_pages", "gauge", "Pages of the book.", app.shown().book.pages.len() as f64),
+        ("loggia_services", "gauge", "Services known.", evidence.services.len() as f64),
+        ("loggia_streams", "gauge", "Open server-sent streams.", app.events.open_streams() as f64),
+        (
+            "loggia_series",
+            "gauge",
+            "Series in the metrics store.",
+            app.backend.metrics.stats().series as f64,
+        ),
+        (
+            "loggia_traces",
+            "gauge",
+            "Traces in the trace store.",
+            app.backend.traces.stats().traces as f64,
+        ),
+    ];
+    for (name, kind, help, value) in figures {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+    let came_in = &app.backend.counters;
+    for (what, accepted, refused) in [
+        ("spans", &came_in.spans, &came_in.spans_rejected),
+        ("logs", &came_in.logs, &came_in.logs_rejected),
+        ("points", &came_in.points, &came_in.points_rejected),
+        ("otlp_requests", &came_in.requests, &came_in.requests_rejected),
+        ("scrapes", &came_in.scrapes, &came_in.scrapes_failed),
+        ("samples", &came_in.samples, &came_in.samples_rejected),
+    ] {
+        let name = format!("loggia_{what}_total");
+        let _ = writeln!(text, "# HELP {name} What came in since the start.\n# TYPE {name} counter");
+        for (outcome, counter) in [("accepted", accepted), ("refused", refused)] {
+            let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {}", counter.get());
+        }
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,204 @@
+//! Server-sent events: what changed, to every open page. One connection a page; what all readers of
+//! one page need is made once a tick and shared.
+
+use super::App;
+use super::shown::Shown;
+use super::views;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use document::Page;
+use evidence::Evidence;
+use futures_util::stream::{self, Stream, StreamExt};
+use pages::{Cells, cell_diff};
+use serde::Deserialize;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Open streams at one time; one more is answered with 503.
+pub(super) const STREAMS_MAX: usize = 4096;
+/// Addresses whose cells are kept between ticks.
+const CACHED_VIEWS_MAX: usize = 512;
+
+/// What several readers share.
+#[derive(Debug)]
+pub(super) struct Cache {
+    views: Mutex<HashMap<String, Ticked>>,
+    permits: Arc<Semaphore>,
+}
+
+/// The cells of one view at one tick.
+#[derive(Debug, Clone)]
+struct Ticked {
+    at: i64,
+    cells: Arc<Cells>,
+    before: Option<Arc<Cells>>,
+    /// The step from `before` to `cells` as JSON.
+    step: Arc<str>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { views: Mutex::default(), permits: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    }
+}
+
+impl Cache {
+    /// Streams that are open now.
+    pub(super) fn open_streams(&self) -> usize {
+        STREAMS_MAX - self.permits.available_permits()
+    }
+
+    fn ticked(&self, app: &App, view: &str, evidence: &Evidence) -> Option<Ticked> {
+        let mut views = self.views.lock().expect("no holder of this lock panics");
+        let known = views.get(view);
+        if let Some(ticked) = known.filter(|ticked| ticked.at == evidence.at) {
+            return Some(ticked.clone());
+        }
+        let before = known.map(|ticked| Arc::clone(&ticked.cells));
+        let cells = Arc::new(views::cells(app, view, evidence)?);
+        let step = match &before {
+            Some(before) => to_json(&cell_diff(before, &cells)),
+            None => to_json(&*cells),
+        };
+        let ticked = Ticked { at: evidence.at, cells, before, step: step.into() };
+        if views.len() >= CACHED_VIEWS_MAX {
+            views.clear();
+        }
+        views.insert(view.to_owned(), ticked.clone());
+        Some(ticked)
+    }
+}
+
+/// `?page=`: the id of a page (`index`) or a live view (`live/services/orders`).
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    page: String,
+}
+
+/// `GET /api/live/events?page=ID`.
+pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Which>) -> Response {
+    let Ok(permit) = Arc::clone(&app.events.permits).try_acquire_owned() else {
+        return super::api::problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &format!("{STREAMS_MAX} streams are open already"),
+            "close some pages, or read the page without live values",
+        );
+    };
+    let reader = Reader::new(Arc::clone(&app), which.page, permit);
+    let ended = app.token.clone().cancelled_owned();
+    Sse::new(reader.events().take_until(Box::pin(ended)))
+        .keep_alive(KeepAlive::default())
+        .into_response()
+}
+
+/// One open page.
+struct Reader {
+    app: Arc<App>,
+    view: String,
+    evidence: watch::Receiver<Arc<Evidence>>,
+    shown: watch::Receiver<Shown>,
+    sent: Option<Arc<Cells>>,
+    page: Option<Arc<Page>>,
+    book: Arc<document::Book>,
+    waiting: VecDeque<Event>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn new(app: Arc<App>, view: String, permit: OwnedSemaphorePermit) -> Self {
+        let mut evidence = app.evidence.subscribe();
+        let shown = app.shown.subscribe();
+        evidence.mark_changed();
+        let book = Arc::clone(&shown.borrow().book);
+        let page = book.page(&view).cloned();
+        let mut reader = Self {
+            app,
+            view,
+            evidence,
+            shown,
+            sent: None,
+            page,
+            book,
+            waiting: VecDeque::new(),
+            _permit: permit,
+        };
+        reader.tell_problems();
+        reader
+    }
+
+    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
+        stream::unfold(self, |mut reader| async move {
+            loop {
+                if let Some(event) = reader.waiting.pop_front() {
+                    return Some((Ok(event), reader));
+                }
+                tokio::select! {
+                    changed = reader.evidence.changed() => changed.ok()?,
+                    changed = reader.shown.changed() => {
+                        changed.ok()?;
+                        reader.tell_reload();
+                        continue;
+                    }
+                }
+                reader.tell_cells();
+            }
+        })
+    }
+
+    /// What changed since the last tick; an empty object still says that the figures are fresh.
+    fn tell_cells(&mut self) {
+        let evidence = Arc::clone(&self.evidence.borrow_and_update());
+        let Some(ticked) = self.app.events.ticked(&self.app, &self.view, &evidence) else {
+            return;
+        };
+        let data = match (&self.sent, &ticked.before) {
+            (None, _) => to_json(&*ticked.cells),
+            (Some(sent), Some(before)) if Arc::ptr_eq(sent, before) => ticked.step.to_string(),
+            (Some(sent), _) => to_json(&cell_diff(sent, &ticked.cells)),
+        };
+        self.sent = Some(ticked.cells);
+        self.waiting.push_back(Event::default().event("cells").id(evidence.at.to_string()).data(data));
+    }
+
+    /// A new version of this page, or of what stands around every page.
+    fn tell_reload(&mut self) {
+        let book = Arc::clone(&self.shown.borrow_and_update().book);
+        let page = book.page(&self.view).cloned();
+        let same_page = match (&page, &self.page) {
+            (Some(new), Some(old)) => Arc::ptr_eq(new, old),
+            (None, None) => true,
+            _ => false,
+        };
+        if !(same_page && same_frame(&book, &self.book)) {
+            let data = serde_json::json!({ "page": self.view }).to_string();
+            self.waiting.push_back(Event::default().event("reload").data(data));
+            self.sent = None;
+        }
+        self.page = page;
+        self.book = book;
+        self.tell_problems();
+    }
+
+    fn tell_problems(&mut self) {
+        let problems = self.shown.borrow().problems(&self.view);
+        let data = to_json(&problems);
+        self.waiting.push_back(Event::default().event("problems").data(data));
+    }
+}
+
+/// Whether sidebar and top bar are the same: the book's name and the list of pages.
+fn same_frame(a: &document::Book, b: &document::Book) -> bool {
+    let frame = |book: &document::Book| -> Vec<(String, String)> {
+        book.pages.iter().map(|page| (page.path.clone(), page.title.clone())).collect()
+    };
+    a.config == b.config && frame(a) == frame(b)
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("maps of strings serialize")
+}

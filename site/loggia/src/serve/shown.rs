@@ -1,0 +1,87 @@
+//! What readers see of the book: the last good version of each page, and what is wrong with the
+//! newest one. The watcher hands in new books; routes and streams read.
+
+use diagnostics::{Code, Diagnostic};
+use document::{Book, Page};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The book as it is served.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// As parsed from the newest text; lends unchanged pages to the next one.
+    newest: Arc<Book>,
+    /// As served.
+    pub(crate) book: Arc<Book>,
+    /// Findings by page id; those of the book as a whole stand under every page.
+    problems: BTreeMap<String, Vec<Diagnostic>>,
+    everywhere: Vec<Diagnostic>,
+}
+
+impl Shown {
+    /// The first version: there is no better one to keep, so a broken page is shown as far as it goes.
+    pub(crate) fn first(book: Book) -> Self {
+        Self::with(Arc::new(book), None)
+    }
+
+    /// The next version. A page whose new text loses something (a diagram that does not parse, front
+    /// matter that cannot be read) stays as it was; its findings are shown above it.
+    pub(crate) fn next(&self, book: Book) -> Self {
+        Self::with(Arc::new(book), Some(self))
+    }
+
+    /// The newest parsed book, whether it is served or not.
+    pub(crate) fn newest(&self) -> &Book {
+        &self.newest
+    }
+
+    /// What is wrong with a page, and with the book as a whole.
+    pub(crate) fn problems(&self, page: &str) -> Vec<Diagnostic> {
+        let own = self.problems.get(page).into_iter().flatten();
+        self.everywhere.iter().chain(own).cloned().collect()
+    }
+
+    fn with(newest: Arc<Book>, before: Option<&Self>) -> Self {
+        let kept = |page: &Arc<Page>| -> Arc<Page> {
+            let old = before.and_then(|shown| shown.book.page(&page.id));
+            match old {
+                Some(old) if loses_content(page) => Arc::clone(old),
+                _ => Arc::clone(page),
+            }
+        };
+        let config_broken = newest.diagnostics.iter().any(|found| found.code == Code::Config);
+        let config = match before {
+            Some(before) if config_broken => before.book.config.clone(),
+            _ => newest.config.clone(),
+        };
+        let book = Book {
+            config,
+            pages: newest.pages.iter().map(kept).collect(),
+            diagnostics: newest.diagnostics.clone(),
+        };
+        let mut problems: BTreeMap<String, Vec<Diagnostic>> = newest
+            .pages
+            .iter()
+            .filter(|page| !page.diagnostics.is_empty())
+            .map(|page| (page.id.clone(), page.diagnostics.clone()))
+            .collect();
+        let mut everywhere = Vec::new();
+        for found in &newest.diagnostics {
+            match newest.pages.iter().find(|page| page.source == found.file) {
+                Some(page) => problems.entry(page.id.clone()).or_default().push(found.clone()),
+                None => everywhere.push(found.clone()),
+            }
+        }
+        Self { newest, book: Arc::new(book), problems, everywhere }
+    }
+}
+
+/// Whether some of the author's content cannot be shown as it now stands.
+fn loses_content(page: &Page) -> bool {
+    page.diagnostics.iter().any(|found| {
+        matches!(
+            found.code,
+            Code::FrontMatter | Code::UnclosedFence | Code::Diagram | Code::KpiGrid | Code::Unreadable
+        )
+    })
+}

@@ -1,0 +1,73 @@
+//! Once a second: what does the book ask, what does telemetry answer, what does that prove.
+
+use super::App;
+use document::Book;
+use evidence::{Evidence, Plan, Question, QuestionShape, Window};
+use promql::Value;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::MissedTickBehavior;
+
+/// Time between two looks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Milliseconds since 1970, by the system's clock.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Looks until the app ends.
+pub(super) async fn run(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.token.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let looking = Arc::clone(&app);
+        match tokio::task::spawn_blocking(move || look(&looking, now_ms())).await {
+            Ok(evidence) => {
+                app.evidence.send_replace(Arc::new(evidence));
+            }
+            Err(error) => tracing::error!(%error, "a look at the telemetry failed"),
+        }
+    }
+}
+
+/// The evidence at `now`: each distinct question is asked once, whoever reads the answer.
+fn look(app: &App, now: i64) -> Evidence {
+    let book = &app.shown().book;
+    let window = Window::covering(app.backend.metrics.stats().oldest_ms, now);
+    let plan: Plan = evidence::plan(book, window);
+    let answers: Vec<_> =
+        plan.questions.iter().map(|question| answer(app, question, now)).collect();
+    let graph = app.backend.traces.graph(i64::from(window.seconds()) * 1000, now);
+    evidence::evaluate(book, &plan, &answers, &graph, now)
+}
+
+/// Evidence before the first look.
+pub(super) fn nothing_yet(book: &Book) -> Evidence {
+    let now = now_ms();
+    let plan = evidence::plan(book, Window::covering(None, now));
+    let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(1000, now);
+    let unasked = vec![Ok(Value::Vector(Vec::new())); plan.questions.len()];
+    evidence::evaluate(book, &plan, &unasked, &graph, now)
+}
+
+fn answer(app: &App, question: &Question, now: i64) -> Result<Value, String> {
+    let query = promql::Query::parse(&question.query).map_err(|error| error.to_string())?;
+    let storage = &*app.backend.metrics;
+    let limits = promql::Limits::default();
+    let answer = match question.shape {
+        QuestionShape::Instant => query.instant(storage, now, &limits),
+        QuestionShape::Range { seconds, step_s } => {
+            let step = i64::from(step_s.max(1)) * 1000;
+            // Steps stand on multiples of the step, so that a chart does not shimmer.
+            let end = now - now.rem_euclid(step);
+            query.range(storage, end - i64::from(seconds) * 1000, end, step, &limits)
+        }
+    };
+    answer.map(|answer| answer.value).map_err(|error| error.to_string())
+}

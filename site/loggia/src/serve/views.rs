@@ -1,0 +1,403 @@
+//! The live views: services, one service, traces, one trace. Routes call them; `pages` renders.
+
+use super::App;
+use super::tick::now_ms;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use document::Book;
+use evidence::{Evidence, Figure, ServiceEvidence};
+use pages::{Call, Cells, Chart, ChartSeries, Documented, ServiceView, Site, TraceFilters};
+use promql::Value;
+use serde::Deserialize;
+use std::sync::Arc;
+use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId};
+
+/// Steps of a chart; more than it has pixels would show nothing more.
+const CHART_STEPS: i64 = 120;
+/// Traces listed on a service page.
+const RECENT_TRACES: usize = 12;
+/// Traces listed when the reader names no number.
+const TRACES_SHOWN: usize = 50;
+/// Most traces that are listed.
+const TRACES_MAX: usize = 500;
+
+/// What pages need to know besides their content. The server answers at the root.
+pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
+    Site {
+        book,
+        assets: &app.assets,
+        live: true,
+        reload: app.options.watch,
+        base: "/".to_owned(),
+        now_ms: now_ms(),
+    }
+}
+
+/// The live values of a page (`index`) or view (`live/services`), or `None` when there is no such.
+pub(super) fn cells(app: &App, view: &str, evidence: &Evidence) -> Option<Cells> {
+    let shown = app.shown();
+    let site = site(app, &shown.book);
+    if let Some(page) = shown.book.page(view) {
+        return Some(pages::cells_for_page(&site, page, evidence));
+    }
+    let name = match view.strip_prefix("live/services") {
+        Some(rest) => rest.trim_start_matches('/'),
+        None if view.starts_with("live/") => "",
+        None => return None,
+    };
+    if name.is_empty() {
+        return Some(pages::cells_for_services(&site, evidence));
+    }
+    let service = evidence.services.iter().find(|service| service.id.0 == name)?;
+    let view = service_view(app, &shown.book, service, evidence, None);
+    Some(pages::cells_for_service(&site, &view, evidence))
+}
+
+/// `GET /live/services`.
+pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
+    let shown = app.shown();
+    html(pages::render_services(&site(&app, &shown.book), &app.evidence()))
+}
+
+/// `?range=15m`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Range {
+    #[serde(default)]
+    range: Option<String>,
+}
+
+/// `GET /live/services/NAME`.
+pub(super) async fn service(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(range): Query<Range>,
+) -> Response {
+    let evidence = app.evidence();
+    let Some(service) = evidence.services.iter().find(|service| service.id.0 == name) else {
+        return not_found(
+            &app,
+            &format!("There is no service `{name}`"),
+            "Neither the book nor the telemetry names it. The services that are known are in the sidebar.",
+        );
+    };
+    let range_s = match range.range.as_deref() {
+        None | Some("15m") => 900,
+        Some("5m") => 300,
+        Some("1h") => 3600,
+        Some("6h") => 21_600,
+        Some(other) => {
+            return problem_page(
+                &app,
+                StatusCode::BAD_REQUEST,
+                &format!("`{other}` is no range"),
+                "Choose 5m, 15m, 1h or 6h.",
+            );
+        }
+    };
+    let shown = app.shown();
+    let view = service_view(&app, &shown.book, service, &evidence, Some(range_s));
+    let recent = Search {
+        service: Some(name),
+        limit: RECENT_TRACES,
+        ..Search::default()
+    };
+    let recent = app.backend.traces.search(&recent);
+    html(pages::render_service(&site(&app, &shown.book), &view, &recent, &evidence))
+}
+
+/// `GET /live/traces`, as typed.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TraceQuery {
+    #[serde(default)]
+    service: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    min: String,
+    #[serde(default)]
+    errors: Option<String>,
+    #[serde(default)]
+    limit: String,
+}
+
+impl TraceQuery {
+    /// The search, or what cannot be understood.
+    pub(super) fn search(&self) -> Result<Search, String> {
+        let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        let limit = match given(&self.limit) {
+            None => TRACES_SHOWN,
+            Some(text) => text
+                .parse::<usize>()
+                .ok()
+                .filter(|n| (1..=TRACES_MAX).contains(n))
+                .ok_or_else(|| format!("`{text}` is no number from 1 to {TRACES_MAX}"))?,
+        };
+        Ok(Search {
+            service: given(&self.service),
+            operation: given(&self.operation),
+            min_duration_ns: given(&self.min).map(|text| duration_ns(&text)).transpose()?,
+            errors_only: self.errors.is_some(),
+            limit,
+            ..Search::default()
+        })
+    }
+
+    fn filters(&self) -> TraceFilters {
+        let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        TraceFilters {
+            service: given(&self.service),
+            operation: given(&self.operation),
+            min_duration: given(&self.min),
+            errors_only: self.errors.is_some(),
+            limit: self.limit.trim().parse().unwrap_or(TRACES_SHOWN),
+        }
+    }
+}
+
+/// `250ms`, `1.5s`, `900us`; a bare number is milliseconds.
+fn duration_ns(text: &str) -> Result<i64, String> {
+    let wrong = || format!("`{text}` is no duration");
+    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == ' ' || c == 'µ');
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match text[digits.len()..].trim() {
+        "" | "ms" => 1e6,
+        "s" => 1e9,
+        "us" | "µs" => 1e3,
+        "ns" => 1.0,
+        _ => return Err(wrong()),
+    };
+    let ns = number * unit;
+    (ns.is_finite() && ns >= 0.0 && ns < 1e18).then_some(ns as i64).ok_or_else(wrong)
+}
+
+/// `GET /live/traces`.
+pub(super) async fn traces(
+    State(app): State<Arc<App>>,
+    Query(query): Query<TraceQuery>,
+) -> Response {
+    let search = match query.search() {
+        Ok(search) => search,
+        Err(words) => {
+            return problem_page(
+                &app,
+                StatusCode::BAD_REQUEST,
+                &words,
+                "A duration is a number with a unit, such as 250ms or 1.5s.",
+            );
+        }
+    };
+    let store = &app.backend.traces;
+    let shown = app.shown();
+    let view = pages::TraceSearchView {
+        filters: query.filters(),
+        results: store.search(&search),
+        services: store.services().iter().map(ToString::to_string).collect(),
+        operations: search
+            .service
+            .as_deref()
+            .map(|service| store.operations(service))
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+    };
+    html(pages::render_traces(&site(&app, &shown.book), &view, &app.evidence()))
+}
+
+/// `GET /live/traces/ID`.
+pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let Ok(parsed) = id.parse::<TraceId>() else {
+        return problem_page(
+            &app,
+            StatusCode::BAD_REQUEST,
+            "This is no trace id",
+            "A trace id has 32 hexadecimal digits.",
+        );
+    };
+    let Some(trace) = app.backend.traces.trace(&parsed) else {
+        return not_found(
+            &app,
+            "This trace is not kept",
+            "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Reload in a few seconds, or look at the newest traces.",
+        );
+    };
+    let shown = app.shown();
+    let evidence = app.evidence();
+    let documented = trace
+        .services
+        .keys()
+        .flat_map(|service| documented(&shown.book, &evidence, service))
+        .fold(Vec::new(), |mut all: Vec<Documented>, place| {
+            if !all.contains(&place) {
+                all.push(place);
+            }
+            all
+        });
+    html(pages::render_trace(&site(&app, &shown.book), &trace, &documented, &evidence))
+}
+
+/// A 404 page.
+pub(super) fn not_found(app: &App, title: &str, what_to_do: &str) -> Response {
+    problem_page(app, StatusCode::NOT_FOUND, title, what_to_do)
+}
+
+fn problem_page(app: &App, status: StatusCode, title: &str, what_to_do: &str) -> Response {
+    let shown = app.shown();
+    let page = pages::render_error(&site(app, &shown.book), status.as_u16(), title, what_to_do);
+    (status, html(page)).into_response()
+}
+
+fn html(page: String) -> Response {
+    ([(header::CACHE_CONTROL, "no-cache")], Html(page)).into_response()
+}
+
+fn service_view(
+    app: &App,
+    book: &Book,
+    service: &ServiceEvidence,
+    evidence: &Evidence,
+    range_s: Option<u32>,
+) -> ServiceView {
+    let name = service.id.0.as_str();
+    let graph = app.backend.traces.graph(i64::from(evidence.window) * 1000, evidence.at);
+    let (calls_in, calls_out) = calls(&graph, name);
+    ServiceView {
+        service: service.clone(),
+        charts: range_s.map(|range| charts(app, name, range, evidence)).unwrap_or_default(),
+        calls_in,
+        calls_out,
+        documented: documented(book, evidence, name),
+        range_s: range_s.unwrap_or(900),
+    }
+}
+
+fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
+    let call = |edge: &GraphEdge, peer: &traces::GraphNode| {
+        let figure = |value: f64| if value.is_finite() { Figure::Value(value) } else { Figure::NoTraffic };
+        Call {
+            peer: peer.name.to_string(),
+            kind: match peer.kind {
+                NodeKind::Service => "service",
+                NodeKind::Database => "database",
+                NodeKind::Queue => "queue",
+                NodeKind::External => "external",
+                NodeKind::User => "user",
+            }
+            .to_owned(),
+            rate: figure(edge.rate),
+            p95: edge.p95_s.map_or(Figure::NoTraffic, figure),
+            errors: edge.error_ratio.map_or(Figure::NoTraffic, figure),
+        }
+    };
+    let is_it = |node: &traces::GraphNode| node.kind == NodeKind::Service && &*node.name == name;
+    let calls_in = graph.edges.iter().filter(|edge| is_it(&edge.to)).map(|edge| call(edge, &edge.from));
+    let calls_out = graph.edges.iter().filter(|edge| is_it(&edge.from)).map(|edge| call(edge, &edge.to));
+    (calls_in.collect(), calls_out.collect())
+}
+
+/// Sections whose strip or diagram shows the service.
+fn documented(book: &Book, evidence: &Evidence, name: &str) -> Vec<Documented> {
+    let mut places = Vec::new();
+    for page in &book.pages {
+        let Some(seen) = evidence.pages.get(&page.id) else { continue };
+        for section in &page.sections {
+            let bound = seen
+                .strips
+                .get(&section.id)
+                .is_some_and(|strip| strip.services.iter().any(|service| service.0 == name));
+            if bound {
+                places.push(Documented {
+                    title: section.title.clone(),
+                    href: format!("{}#{}", page.path, section.id),
+                });
+            }
+        }
+    }
+    places
+}
+
+/// Rate by route, share of errors and duration, each over `range_s`.
+fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence) -> Vec<Chart> {
+    let job = serde_json::to_string(service).expect("a string serializes");
+    let range = i64::from(range_s) * 1000;
+    let step = (range / CHART_STEPS).max(1000);
+    let window = format!("{}s", (2 * step / 1000).max(i64::from(evidence.window.clamp(5, 30))));
+    let requests = |more: &str| {
+        format!("rate(http_server_request_duration_seconds_count{{job={job}{more}}}[{window}])")
+    };
+    let quantile = |q: &str| {
+        format!(
+            "histogram_quantile({q}, sum by (le) (rate(http_server_request_duration_seconds_bucket{{job={job}}}[{window}])))"
+        )
+    };
+    let line = |name: &str, query: String| ChartSeries {
+        name: name.to_owned(),
+        points: lines(app, &query, range, step, evidence.at).into_iter().next().map(|(_, points)| points).unwrap_or_default(),
+    };
+    let by_route = format!("sum by (http_request_method, http_route) ({})", requests(""));
+    vec![
+        Chart {
+            title: "Rate".to_owned(),
+            unit: "1/s".to_owned(),
+            series: lines(app, &by_route, range, step, evidence.at)
+                .into_iter()
+                .map(|(name, points)| ChartSeries { name, points })
+                .collect(),
+            threshold: None,
+        },
+        Chart {
+            title: "Errors".to_owned(),
+            unit: "ratio".to_owned(),
+            series: vec![line(
+                "5xx",
+                format!(
+                    "(sum({}) or 0 * sum({})) / sum({})",
+                    requests(",http_response_status_code=~\"5..\""),
+                    requests(""),
+                    requests("")
+                ),
+            )],
+            threshold: None,
+        },
+        Chart {
+            title: "Duration".to_owned(),
+            unit: "s".to_owned(),
+            series: [("p50", "0.5"), ("p95", "0.95"), ("p99", "0.99")]
+                .map(|(name, q)| line(name, quantile(q)))
+                .into(),
+            threshold: None,
+        },
+    ]
+}
+
+type Points = Vec<(i64, Option<f64>)>;
+
+/// The lines of a range query: the values of a line's labels as its name, gaps as `None`.
+fn lines(app: &App, query: &str, range: i64, step: i64, now: i64) -> Vec<(String, Points)> {
+    let end = now - now.rem_euclid(step);
+    let start = end - range;
+    let parsed = promql::Query::parse(query).expect("the charts' queries parse");
+    let limits = promql::Limits::default();
+    let answer = match parsed.range(&*app.backend.metrics, start, end, step, &limits) {
+        Ok(answer) => answer.value,
+        Err(error) => {
+            tracing::warn!(%error, query, "a chart's query failed");
+            return Vec::new();
+        }
+    };
+    let Value::Matrix(series) = answer else { return Vec::new() };
+    series
+        .into_iter()
+        .map(|line| {
+            let name: Vec<&str> = line.labels.iter().map(|label| &*label.value).collect();
+            let mut points: Points = (0..=range / step).map(|i| (start + i * step, None)).collect();
+            for sample in line.samples.iter().filter(|sample| sample.v.is_finite()) {
+                if let Some(point) = usize::try_from((sample.t - start) / step).ok().and_then(|i| points.get_mut(i)) {
+                    point.1 = Some(sample.v);
+                }
+            }
+            (name.join(" "), points)
+        })
+        .collect()
+}

@@ -1,0 +1,98 @@
+// The reader's walk through a running CloudScale: node walk.mjs URL
+import { cell, check, picture, state, step, until, withBrowser } from "./chromium.mjs";
+
+const url = process.argv[2];
+
+/** The computed colour of the page's background. */
+const background = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+
+await withBrowser(async (_browser, open) => {
+  const page = await open(url);
+
+  step("the hero");
+  const hero = page.locator("main h1").first();
+  check((await hero.innerText()) === "CloudScale Architecture", "the hero's title");
+  check(await page.getByRole("link", { name: "Explore the architecture" }).isVisible(), "its button");
+
+  step("the theme's colours, light and dark");
+  await page.evaluate(() => { document.documentElement.dataset.mode = "light"; });
+  check((await background(page)) === "rgb(240, 253, 244)", `light: ${await background(page)}`);
+  await picture(page, "book-light");
+  await page.evaluate(() => { document.documentElement.dataset.mode = "dark"; });
+  check((await background(page)) === "rgb(6, 78, 59)", `dark: ${await background(page)}`);
+  await picture(page, "book-dark");
+  await page.evaluate(() => { document.documentElement.dataset.mode = "light"; });
+
+  step("the reader's own switch, kept over a reload");
+  const shown = () => page.evaluate(() => document.documentElement.dataset.mode);
+  const first = await shown();
+  await page.locator("[data-mode-toggle]").click();
+  const chosen = await shown();
+  check(chosen !== first, `still ${first}`);
+  await page.reload();
+  check((await shown()) === chosen, "the choice is kept");
+  await page.evaluate(() => localStorage.clear());
+  await page.reload();
+
+  step("every section of the navigation");
+  for (const id of ["system-overview", "microservices", "service-communication", "placing-an-order", "signing-in", "performance", "glossary"]) {
+    check((await page.locator(`nav a[href$="#${id}"]`).count()) > 0, `${id} in the navigation`);
+    check(await page.locator(`main #${id}`).count() === 1, `${id} on the page`);
+  }
+
+  step("at least 4 services are up");
+  for (const service of ["gateway", "auth", "orders", "payments"]) {
+    await until(`${service} is healthy`, async () => (await state(page, `svc.${service}.health`)) === "ok");
+  }
+
+  step("a KPI changes between two looks");
+  const kpi = cell(page, "kpi.response-time.value");
+  const value = await until("it has a number", async () => {
+    const text = await kpi.innerText();
+    return /^[\d.,]+$/.test(text) && text;
+  });
+  await until("it changes", async () => (await kpi.innerText()) !== value);
+
+  step("an edge carries a rate");
+  const edge = page.locator('figure [data-cell^="d0.e."][data-cell$=".rate"]').filter({ hasText: /\d.*\/s/ }).first();
+  await until("a rate is at an edge", async () => (await edge.count()) > 0);
+
+  step("the switch of the figure works");
+  const figure = page.locator("figure.diagram").first();
+  await figure.getByText("p95", { exact: true }).first().click();
+  const p95 = figure.locator('[data-cell^="d0.e."][data-cell$=".p95"]').filter({ hasText: /ms|s/ }).first();
+  await until("p95 is shown at an edge", async () => p95.isVisible());
+
+  step("from a node to its service");
+  await figure.locator('a[href$="/live/services/orders"]').first().click();
+  await page.waitForURL("**/live/services/orders");
+  check((await page.locator("main h1").first().innerText()).toLowerCase().includes("order"), "the service's page");
+  await picture(page, "service-light", { fullPage: true });
+
+  step("from there to a trace over at least 3 services");
+  // The newest traces may still be arriving; the search finds one that is whole.
+  const found = await until("a trace over 3 services is listed", async () => {
+    const answer = await page.request.get(`${url}/api/live/traces?service=payments&limit=50`);
+    const { traces } = await answer.json();
+    return traces.find((trace) => trace.services.length >= 3 && trace.has_root);
+  });
+  await until("the page lists traces", async () => (await page.locator('main a[href*="/live/traces/"]').count()) > 0);
+  await page.goto(`${url}/live/services/payments`);
+  const link = page.locator('main a[href*="/live/traces/"]').first();
+  await link.click();
+  await page.waitForURL("**/live/traces/*");
+  await page.goto(`${url}/live/traces/${found.id}`);
+  const services = await page.locator("[data-service]").evaluateAll((all) => [...new Set(all.map((one) => one.dataset.service))]);
+  check(services.length >= 3, `spans of ${services}`);
+  await picture(page, "trace-light", { fullPage: true });
+
+  step("an edge leads to its traces");
+  await page.goto(url);
+  check((await page.locator('figure.diagram a[href*="/live/traces"], figure.diagram a[href*="/live/services"]').count()) > 3, "links in the drawing");
+
+  step("narrow: nothing sticks out");
+  await page.setViewportSize({ width: 390, height: 844 });
+  const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  check(excess <= 0, `the page is ${excess} px too wide`);
+  await picture(page, "book-mobile");
+});

@@ -1,0 +1,11 @@
+//! Tests at the doors people use. Each module is one door or one promise.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod browser;
+mod commands;
+mod floors;
+mod seeds;
+mod serving;
+mod up;

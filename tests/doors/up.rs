@@ -1,0 +1,185 @@
+//! `cloudscale up`: everything of it, as a new user meets it. One test, because all of its steps look
+//! at the same running system.
+
+use crate::browser;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tests::{Program, binary, free_port, get, repository, run_to_end, send, until, within};
+
+/// Start, traffic and the first window of rates together take seconds; this is the bound.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Up {
+    program: Program,
+    ports: [u16; 4],
+    data: tempfile::TempDir,
+}
+
+impl Up {
+    fn start() -> Self {
+        let ports = [free_port(), free_port(), free_port(), free_port()];
+        let data = tempfile::tempdir().unwrap();
+        let mut program = Program::start(&mut command(&ports, data.path())).unwrap();
+        program.wait_for("Ctrl-C", SOON).unwrap();
+        Self { program, ports, data }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    fn gateway(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// `cloudscale status --json`.
+    fn status(&self) -> Vec<Value> {
+        let output = run_to_end(
+            Command::new(binary("cloudscale"))
+                .args(["status", "--json", "--data-dir"])
+                .arg(self.data.path()),
+        );
+        let words = String::from_utf8_lossy(&output.stderr);
+        let status: Value = serde_json::from_slice(&output.stdout).expect(&words);
+        status["processes"].as_array().expect("`processes` is a list").clone()
+    }
+
+    fn pid(&self, service: &str) -> u64 {
+        let status = self.status();
+        let process = status.iter().find(|process| process["name"] == service);
+        process.and_then(|process| process["pid"].as_u64()).expect("the service has a process")
+    }
+}
+
+fn command(ports: &[u16; 4], data: &Path) -> Command {
+    let mut command = Command::new(binary("cloudscale"));
+    command.arg("up").arg("--data-dir").arg(data).current_dir(repository()).env("NO_COLOR", "1");
+    for (option, port) in
+        ["--port", "--gateway-port", "--otlp-grpc-port", "--otlp-http-port"].iter().zip(ports)
+    {
+        command.arg(option).arg(port.to_string());
+    }
+    command
+}
+
+#[test]
+fn one_command_shows_cloudscale_live() {
+    let mut up = Up::start();
+    let url = up.url();
+
+    the_page_has_figures(&url);
+    the_gateway_answers(&up.gateway());
+    one_trace_crosses_the_services(&url, &up.gateway());
+    taken_ports_and_folders_are_named(&up);
+    if browser::is_there() {
+        browser::run("walk.mjs", &[&url]);
+        browser::run("without-script.mjs", &[&url]);
+        browser::run("crash.mjs", &[&url, &up.pid("payments").to_string()]);
+    }
+    garbage_does_not_hurt(&up);
+
+    let children: Vec<u64> =
+        up.status().iter().filter_map(|process| process["pid"].as_u64()).collect();
+    assert!(children.len() >= 4, "{children:?}");
+    assert_eq!(up.program.stop(Signal::INT).unwrap(), Some(0), "{}", up.program.printed());
+    for pid in children {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is left");
+    }
+    for port in up.ports {
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "port {port} is left");
+    }
+    assert!(!up.program.printed().contains("panicked"), "{}", up.program.printed());
+}
+
+fn snapshot(url: &str) -> Value {
+    get(&format!("{url}/api/live/snapshot?page=index")).unwrap().json().unwrap()
+}
+
+fn the_page_has_figures(url: &str) {
+    for service in ["gateway", "auth", "orders", "payments"] {
+        within(&format!("{service} is healthy with a rate"), SOON, || {
+            let cells = &snapshot(url)["cells"];
+            cells[format!("svc.{service}.health")]["s"] == "ok"
+                && cells[format!("svc.{service}.rate")]["t"].as_str().is_some_and(|t| t.contains("/s"))
+        });
+    }
+    // What the server sends first holds the figures already.
+    let html = get(&format!("{url}/")).unwrap().text();
+    assert!(html.contains("data-cell=\"kpi.response-time.value\""));
+    within("every drawn call between services is seen", SOON, || {
+        let page = &snapshot(url)["page"];
+        let edges = page["diagrams"][0]["edges"].as_object().cloned().unwrap_or_default();
+        edges.len() >= 8 && edges.values().all(|edge| edge["state"] == "confirmed")
+    });
+}
+
+fn the_gateway_answers(gateway: &str) {
+    let json = ("content-type", "application/json");
+    for (method, path, headers, body, status) in [
+        ("GET", "/health/ready", &[][..], &b""[..], 200),
+        ("GET", "/v1/orders", &[], b"", 401),
+        ("GET", "/v1/orders", &[("authorization", "Bearer nonsense")], b"", 401),
+        ("GET", "/v1/nowhere", &[], b"", 404),
+        ("POST", "/v1/login", &[json], b"not json", 400),
+    ] {
+        let answer = send(method, &format!("{gateway}{path}"), headers, body).unwrap();
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+}
+
+fn one_trace_crosses_the_services(url: &str, _gateway: &str) {
+    let whole = until("a trace over gateway, orders and payments", SOON, || {
+        let found = get(&format!("{url}/api/live/traces?service=payments&limit=100")).ok()?.json().ok()?;
+        found["traces"].as_array()?.iter().find(|trace| {
+            let names: Vec<&str> = trace["services"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|service| service["service"].as_str())
+                .collect();
+            ["gateway", "orders", "payments"].iter().all(|name| names.contains(name))
+        }).cloned()
+    });
+    let id = whole["id"].as_str().unwrap();
+    let trace = get(&format!("{url}/api/live/traces/{id}")).unwrap().json().unwrap();
+    let rows = trace["rows"].as_array().unwrap();
+    let spans = serde_json::to_string(rows).unwrap();
+    for words in ["db.system.name", "http.route", "payment-provider"] {
+        assert!(spans.contains(words), "{words} in {spans}");
+    }
+    assert_eq!(trace["missing_parents"], 0, "the trace is connected");
+    let html = get(&format!("{url}/live/traces/{id}")).unwrap();
+    assert_eq!(html.status, 200);
+}
+
+fn taken_ports_and_folders_are_named(up: &Up) {
+    let free = || [free_port(), free_port(), free_port(), free_port()];
+    for (index, option) in
+        ["--port", "--gateway-port", "--otlp-grpc-port", "--otlp-http-port"].iter().enumerate()
+    {
+        let mut ports = free();
+        ports[index] = up.ports[index];
+        let other = tempfile::tempdir().unwrap();
+        let output = run_to_end(&mut command(&ports, other.path()));
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(words.contains(&up.ports[index].to_string()) && words.contains(option), "{words}");
+    }
+    let output = run_to_end(&mut command(&free(), up.data.path()));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("--data-dir"), "{words}");
+}
+
+fn garbage_does_not_hurt(up: &Up) {
+    let port = up.ports[3];
+    let header = [("content-type", "application/x-protobuf")];
+    let answer =
+        send("POST", &format!("http://127.0.0.1:{port}/v1/traces"), &header, b"\xff\xff\xff").unwrap();
+    assert!((400..500).contains(&answer.status), "{}", answer.status);
+    assert_eq!(get(&format!("{}/healthz", up.url())).unwrap().status, 200);
+}
