@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Cells by the key that stands in `data-cell`.
+/// Cells by the key that stands in `data-cell`. The key `shape` stands in no element: when its text
+/// changes, the page has other live elements than before and fetches itself again.
 pub type Cells = BTreeMap<String, Cell>;
 
 /// What the page's script sets on every element with the cell's key. What is `None` stays as it is.
@@ -15,12 +16,29 @@ pub struct Cell {
     /// `data-state`, for the look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s: Option<String>,
-    /// Explanation: `title` in HTML, `aria-label` and `<title>` in SVG.
+    /// Explanation: `title` in HTML, `aria-label` and `<title>` in SVG. Empty takes it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub h: Option<String>,
     /// `d` of a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub d: Option<String>,
+}
+
+impl Cell {
+    /// The outline of a path.
+    pub(crate) fn path(d: impl Into<String>) -> Self {
+        Self { d: Some(d.into()), ..Self::default() }
+    }
+
+    /// Text alone.
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self { t: Some(text.into()), ..Self::default() }
+    }
+
+    /// `data-state` and explanation of an element that has children.
+    pub(crate) fn state(state: &str, why: impl Into<String>) -> Self {
+        Self { s: Some(state.to_owned()), h: Some(why.into()), ..Self::default() }
+    }
 }
 
 /// What of `new` is not in `old` or differs from it.
@@ -29,4 +47,56 @@ pub fn cell_diff(old: &Cells, new: &Cells) -> Cells {
         .filter(|(key, cell)| old.get(*key) != Some(*cell))
         .map(|(key, cell)| (key.clone(), cell.clone()))
         .collect()
+}
+
+/// Cells as templates read them.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a>(pub(crate) &'a Cells);
+
+impl<'a> Values<'a> {
+    pub(crate) fn has(&self, key: impl AsRef<str>) -> bool {
+        self.0.contains_key(key.as_ref())
+    }
+
+    pub(crate) fn text(&self, key: impl AsRef<str>) -> &'a str {
+        self.part(key.as_ref(), |cell| cell.t.as_deref())
+    }
+
+    pub(crate) fn state(&self, key: impl AsRef<str>) -> &'a str {
+        self.part(key.as_ref(), |cell| cell.s.as_deref())
+    }
+
+    pub(crate) fn why(&self, key: impl AsRef<str>) -> &'a str {
+        self.part(key.as_ref(), |cell| cell.h.as_deref())
+    }
+
+    pub(crate) fn path(&self, key: impl AsRef<str>) -> &'a str {
+        self.part(key.as_ref(), |cell| cell.d.as_deref())
+    }
+
+    fn part(&self, key: &str, part: impl Fn(&'a Cell) -> Option<&'a str>) -> &'a str {
+        self.0.get(key).and_then(part).unwrap_or("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diff_holds_what_is_new_or_different() {
+        let cells = |pairs: &[(&str, &str)]| -> Cells {
+            pairs.iter().map(|(key, text)| ((*key).to_owned(), Cell::text(*text))).collect()
+        };
+        let old = cells(&[("a", "1"), ("b", "2"), ("gone", "3")]);
+        let new = cells(&[("a", "1"), ("b", "5"), ("c", "4")]);
+        assert_eq!(cell_diff(&old, &new), cells(&[("b", "5"), ("c", "4")]));
+        assert_eq!(cell_diff(&new, &new), Cells::new());
+    }
+
+    #[test]
+    fn absent_parts_are_not_sent() {
+        let json = serde_json::to_string(&Cell::text("38 ms")).expect("cells are plain data");
+        assert_eq!(json, r#"{"t":"38 ms"}"#);
+    }
 }

@@ -9,12 +9,31 @@
 
 mod assets;
 mod cells;
-mod render;
+mod chart;
+mod fault;
+mod figures;
+mod frame;
+mod live;
+mod markup;
+mod overlay;
+mod page;
+mod problems;
+mod services;
 mod site;
+mod spark;
+mod theme;
+mod traces;
 mod view;
+mod waterfall;
 
 pub use assets::{Asset, Assets};
 pub use cells::{Cell, Cells, cell_diff};
-pub use render::*;
+pub use fault::render_error;
+pub use live::{cells_for_page, cells_for_service, cells_for_services};
+pub use page::render_page;
+pub use problems::render_problems;
+pub use services::{RANGES_S, render_service, render_services};
 pub use site::Site;
-pub use view::{Call, Chart, ChartSeries, Documented, ServiceView, TraceFilters};
+pub use traces::render_traces;
+pub use view::{Call, Chart, ChartSeries, Documented, ServiceView, TraceFilters, TraceSearchView};
+pub use waterfall::render_trace;

@@ -1,6 +1,7 @@
 //! What the drill-down pages show. `loggia` fills these from `telemetry` and `traces`.
 
 use evidence::{Figure, ServiceEvidence};
+use traces::TraceSummary;
 
 /// One service with its charts, calls and places in the documents.
 #[derive(Debug, Clone)]
@@ -9,6 +10,8 @@ pub struct ServiceView {
     pub service: ServiceEvidence,
     /// Rate, errors, duration.
     pub charts: Vec<Chart>,
+    /// Recent traces through it, newest first.
+    pub traces: Vec<TraceSummary>,
     /// Calls that others make to it.
     pub calls_in: Vec<Call>,
     /// Calls that it makes: services, databases, queues, others' systems.
@@ -63,6 +66,21 @@ pub struct Documented {
     pub title: String,
     /// Address from the site's root, without a leading `/`, for instance `index.html#microservices`.
     pub href: String,
+}
+
+/// Found traces with the form that found them.
+#[derive(Debug, Clone, Default)]
+pub struct TraceSearchView {
+    /// As the reader filled them in.
+    pub filters: TraceFilters,
+    /// Newest first.
+    pub results: Vec<TraceSummary>,
+    /// Every service that sent spans.
+    pub services: Vec<String>,
+    /// Operations to choose from, of the chosen service or of all.
+    pub operations: Vec<String>,
+    /// What is wrong with the reader's input, in a sentence.
+    pub problem: Option<String>,
 }
 
 /// The search form's fields as the reader filled them in.

@@ -1,0 +1,194 @@
+//! Line charts of a service's page: scales, paths, and the cells that move them.
+//!
+//! The time axis is relative to now ("−10 min"), so its labels stay put while the lines move on.
+
+use crate::figures::{amount, duration};
+use crate::{Cell, Cells, Chart, ChartSeries};
+use std::fmt::Write as _;
+
+/// The drawing's `viewBox` is 420 by 170; lines lie inside these sides.
+const LEFT: f64 = 50.0;
+const RIGHT: f64 = 412.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 144.0;
+/// Parts that the value axis is divided into.
+const STEPS: usize = 3;
+/// Points further apart than this many times the usual distance are not joined.
+const GAP_STEPS: i64 = 3;
+/// A line needs a colour; further series of a chart are not drawn.
+pub(crate) const SERIES_MAX: usize = 8;
+
+/// A chart's fixed parts.
+pub(crate) struct ChartFrame {
+    pub(crate) index: usize,
+    pub(crate) title: String,
+    pub(crate) rows: Vec<(f64, String)>,
+    pub(crate) columns: Vec<(f64, String)>,
+    pub(crate) series: Vec<Line>,
+}
+
+impl ChartFrame {
+    /// Key of one of its parts.
+    pub(crate) fn cell(&self, part: &str) -> String {
+        format!("chart.{}.{part}", self.index)
+    }
+}
+
+/// A line's legend.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) key: String,
+}
+
+/// Where the lines and words of a chart stand.
+pub(crate) fn frame(index: usize, chart: &Chart, range_s: u32) -> ChartFrame {
+    let rows = (0..=STEPS).map(|step| (row(step), format!("chart.{index}.y{step}"))).collect();
+    let columns = (0..=3u32)
+        .map(|nth| {
+            let back = f64::from(range_s) * f64::from(3 - nth) / 3.0;
+            let text = if nth == 3 { "now".to_owned() } else { format!("−{}", duration(back)) };
+            (LEFT + (RIGHT - LEFT) * f64::from(nth) / 3.0, text)
+        })
+        .collect();
+    let series = shown(chart)
+        .enumerate()
+        .map(|(nth, series)| Line {
+            name: series.name.clone(),
+            key: format!("chart.{index}.s{nth}"),
+        })
+        .collect();
+    ChartFrame { index, title: chart.title.clone(), rows, columns, series }
+}
+
+/// The live parts: axis labels, lines, last values, threshold.
+pub(crate) fn cells(index: usize, chart: &Chart, range_s: u32, now_ms: i64) -> Cells {
+    let mut cells = Cells::new();
+    let top = nice_top(highest(chart), &chart.unit);
+    let mut put = |part: String, cell: Cell| cells.insert(format!("chart.{index}.{part}"), cell);
+    for step in 0..=STEPS {
+        let value = top * (STEPS - step) as f64 / STEPS as f64;
+        put(format!("y{step}"), Cell::text(amount(value, &chart.unit).text()));
+    }
+    let y = |value: f64| BOTTOM - (value / top).clamp(0.0, 1.0) * (BOTTOM - TOP);
+    for (nth, series) in shown(chart).enumerate() {
+        put(format!("s{nth}"), Cell::path(line(series, range_s, now_ms, &y)));
+        let last = series.points.last().and_then(|(_, value)| *value);
+        let text = last
+            .filter(|v| v.is_finite())
+            .map_or_else(|| "no data".to_owned(), |v| amount(v, &chart.unit).text());
+        put(format!("s{nth}.now"), Cell::text(text));
+    }
+    let bound = chart.threshold.filter(|bound| *bound <= top);
+    put(
+        "bound".to_owned(),
+        Cell::path(bound.map_or_else(String::new, |v| format!("M{LEFT},{:.1}H{RIGHT}", y(v)))),
+    );
+    let words =
+        bound.map_or_else(String::new, |v| format!("bound {}", amount(v, &chart.unit).text()));
+    put("bound.text".to_owned(), Cell::text(words));
+    let none = shown(chart).all(|series| series.points.iter().all(|(_, value)| value.is_none()));
+    put("empty".to_owned(), Cell::text(if none { "no data in this range" } else { "" }));
+    cells
+}
+
+fn shown(chart: &Chart) -> impl Iterator<Item = &ChartSeries> {
+    chart.series.iter().take(SERIES_MAX)
+}
+
+fn row(step: usize) -> f64 {
+    TOP + (BOTTOM - TOP) * step as f64 / STEPS as f64
+}
+
+fn highest(chart: &Chart) -> f64 {
+    let values =
+        shown(chart).flat_map(|series| series.points.iter().filter_map(|(_, value)| *value));
+    let high = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
+    match chart.threshold {
+        Some(bound) if bound < high * 3.0 => high.max(bound * 1.1),
+        _ => high,
+    }
+}
+
+/// The next round number of which a third is round too.
+fn nice_top(high: f64, unit: &str) -> f64 {
+    if high <= 0.0 {
+        return match unit {
+            "ratio" => 0.03,
+            "s" => 0.03,
+            _ => 3.0,
+        };
+    }
+    let decade = 10f64.powf((high / STEPS as f64).log10().floor());
+    let step = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    let fits = step.into_iter().map(|s| s * decade * STEPS as f64).find(|top| *top >= high);
+    let top = fits.unwrap_or(30.0 * decade);
+    if unit == "ratio" && high <= 1.0 { top.min(1.0) } else { top }
+}
+
+fn line(series: &ChartSeries, range_s: u32, now_ms: i64, y: &dyn Fn(f64) -> f64) -> String {
+    let start = now_ms - i64::from(range_s) * 1000;
+    let x = |at: i64| {
+        LEFT + (RIGHT - LEFT) * (at - start) as f64 / (f64::from(range_s.max(1)) * 1000.0)
+    };
+    let step = usual_step(series);
+    let (mut path, mut before) = (String::new(), None);
+    for (at, value) in series.points.iter().filter(|(at, _)| *at >= start && *at <= now_ms) {
+        let Some(value) = value.filter(|value| value.is_finite()) else {
+            before = None;
+            continue;
+        };
+        let joined = before.is_some_and(|before| at - before <= step.saturating_mul(GAP_STEPS));
+        let _ = write!(path, "{}{:.1},{:.1}", if joined { 'L' } else { 'M' }, x(*at), y(value));
+        before = Some(*at);
+    }
+    path
+}
+
+fn usual_step(series: &ChartSeries) -> i64 {
+    let mut steps: Vec<i64> = series.points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    steps.sort_unstable();
+    steps.get(steps.len() / 2).copied().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_axes() {
+        for (high, unit, top) in [
+            (52.0, "1/s", 60.0),
+            (0.412, "s", 0.45),
+            (0.0, "ratio", 0.03),
+            (1.0, "ratio", 1.0),
+            (7.0, "", 7.5),
+        ] {
+            assert!(
+                (nice_top(high, unit) - top).abs() < 1e-9,
+                "{high} {unit}: {}",
+                nice_top(high, unit)
+            );
+        }
+    }
+
+    #[test]
+    fn gaps_stay_gaps() {
+        let points = vec![
+            (0, Some(1.0)),
+            (1000, Some(2.0)),
+            (2000, None),
+            (3000, Some(1.0)),
+            (9000, Some(1.0)),
+        ];
+        let chart = Chart {
+            title: "Rate".to_owned(),
+            unit: "1/s".to_owned(),
+            series: vec![ChartSeries { name: "all".to_owned(), points }],
+            threshold: None,
+        };
+        let cells = cells(0, &chart, 10, 10_000);
+        let path = cells["chart.0.s0"].d.clone().expect("a line has an outline");
+        assert_eq!(path.matches('M').count(), 3, "{path}");
+        assert_eq!(cells["chart.0.empty"].t.as_deref(), Some(""));
+    }
+}

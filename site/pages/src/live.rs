@@ -1,0 +1,316 @@
+//! Evidence to cells: which keys a page has and what stands in them.
+//!
+//! Keys: `svc.NAME.*` services, `sec.ID.*` strips, `kpi.ID.*` tiles, `dN.*` diagrams, `chart.N.*`
+//! and `call.*` on a service's page, `live.*` about the measuring itself.
+
+use crate::figures::{
+    self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
+};
+use crate::{Call, Cell, Cells, ServiceView, Site, chart, spark};
+use document::{DiagramBlock, Kpi, Page, Piece};
+use evidence::{
+    Bound, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health, KpiEvidence,
+    NodeEvidence, ServiceEvidence, Strip, Verdict,
+};
+use std::collections::BTreeSet;
+
+/// From this share of failed calls on an edge is shown as degraded.
+const EDGE_ERRORS_DEGRADED: f64 = 0.01;
+/// From this share of failed calls on an edge is shown as down.
+const EDGE_ERRORS_DOWN: f64 = 0.5;
+/// So many calls that nobody drew are named under a diagram; the rest is counted.
+const CALLS_NAMED_MAX: usize = 3;
+
+/// The live values of a page of the book: `/api/live/events?page=ID`, where `ID` is [`Page::id`].
+pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
+    let mut cells = frame_cells(site, evidence);
+    let Some(found) = evidence.pages.get(&page.id) else { return with_shape(cells) };
+    for (id, strip) in &found.strips {
+        strip_cells(&mut cells, id, strip, page, evidence);
+    }
+    for (kpi, key) in kpis(page) {
+        if let Some(measured) = found.kpis.get(kpi.index) {
+            kpi_cells(&mut cells, &key, kpi, measured);
+        }
+    }
+    for block in diagrams(page) {
+        if let Some(measured) = found.diagrams.get(block.index) {
+            diagram_cells(&mut cells, block, measured);
+        }
+    }
+    with_shape(cells)
+}
+
+/// The live values of `/live/services` and of all pages below `/live/` but a service's own; their
+/// `ID` is `live/services`.
+pub fn cells_for_services(site: &Site, evidence: &Evidence) -> Cells {
+    with_shape(frame_cells(site, evidence))
+}
+
+/// The live values of `/live/services/NAME`; its `ID` is `live/services/NAME`.
+pub fn cells_for_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> Cells {
+    let mut cells = frame_cells(site, evidence);
+    service_cells(&mut cells, &view.service);
+    for (index, drawn) in view.charts.iter().enumerate() {
+        cells.extend(chart::cells(index, drawn, view.range_s, site.now_ms));
+    }
+    for (side, calls) in [("in", &view.calls_in), ("out", &view.calls_out)] {
+        calls.iter().for_each(|call| call_cells(&mut cells, side, call));
+    }
+    with_shape(cells)
+}
+
+/// The KPIs of a page with the key of each: by its id, and by its number too where an id comes
+/// again.
+pub(crate) fn kpis(page: &Page) -> Vec<(&Kpi, String)> {
+    let mut seen = BTreeSet::new();
+    let all = page.pieces.iter().flat_map(|piece| match piece {
+        Piece::KpiGrid(grid) => grid.as_slice(),
+        Piece::Figure(one) => std::slice::from_ref(&**one),
+        _ => &[],
+    });
+    all.map(|kpi| {
+        let known = !seen.insert(kpi.id.clone());
+        let key =
+            if known { format!("kpi.{}-{}", kpi.id, kpi.index) } else { format!("kpi.{}", kpi.id) };
+        (kpi, key)
+    })
+    .collect()
+}
+
+/// The diagrams of a page.
+pub(crate) fn diagrams(page: &Page) -> impl Iterator<Item = &DiagramBlock> {
+    page.pieces.iter().filter_map(|piece| match piece {
+        Piece::Diagram(block) => Some(&**block),
+        _ => None,
+    })
+}
+
+/// Which live elements there are, as one short text: pages that show other elements differ in it.
+fn with_shape(mut cells: Cells) -> Cells {
+    // FNV-1a: no cryptography is needed to notice a change, and the value is stable between runs.
+    let hash = cells
+        .keys()
+        .flat_map(|key| key.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    cells.insert("shape".to_owned(), Cell::text(format!("{hash:016x}")));
+    cells
+}
+
+fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
+    let mut cells = Cells::new();
+    let words = if site.live { "as of" } else { "snapshot of" };
+    let at = if site.live {
+        figures::clock(evidence.at) + " UTC"
+    } else {
+        figures::date_time(evidence.at)
+    };
+    cells.insert("live.at".to_owned(), Cell::text(format!("{words} {at}")));
+    let window = duration(f64::from(evidence.window));
+    cells.insert("live.window".to_owned(), Cell::text(format!("measured over the last {window}")));
+    evidence.services.iter().for_each(|service| service_cells(&mut cells, service));
+    let up = evidence.services.iter().filter(|service| service.up > 0).count();
+    let known = evidence.services.iter().filter(|service| service.instances > 0).count();
+    cells.insert("live.up".to_owned(), Cell::text(format!("{up} of {known} services answer")));
+    cells
+}
+
+fn service_cells(cells: &mut Cells, service: &ServiceEvidence) {
+    let id = &service.id.0;
+    let mut put = |part: &str, cell: Cell| cells.insert(format!("svc.{id}.{part}"), cell);
+    let why = format!("{id}: {}", described(service.health, &service.reason));
+    put("health", cell(health_word(service.health), health_state(service.health), why));
+    put("reason", cell(service.reason.as_str(), health_state(service.health), ""));
+    put("rate", figure_cell(&service.rate, "1/s"));
+    put("p95", figure_cell(&service.p95, "s"));
+    put("errors", figure_cell(&service.errors, "ratio"));
+    put("up", Cell::text(format!("{} of {}", service.up, service.instances)));
+    put("version", Cell::text(service.version.as_deref().unwrap_or("unknown")));
+}
+
+fn described(health: Health, reason: &str) -> String {
+    let word = health_word(health);
+    if reason.is_empty() || reason == word { word.to_owned() } else { format!("{word}, {reason}") }
+}
+
+fn strip_cells(cells: &mut Cells, id: &str, strip: &Strip, page: &Page, evidence: &Evidence) {
+    let mut put = |part: &str, cell: Cell| cells.insert(format!("sec.{id}.{part}"), cell);
+    let troubled: Vec<&str> = evidence
+        .services
+        .iter()
+        .filter(|service| strip.services.contains(&service.id) && service.health > Health::Healthy)
+        .map(|service| service.id.0.as_str())
+        .collect();
+    let title = page.sections.iter().find(|section| section.id == id).map_or(id, |s| &s.title);
+    let why = match troubled.as_slice() {
+        [] => format!("{title}: {}", health_word(strip.health)),
+        names => format!("{title}: {}, because of {}", health_word(strip.health), names.join(", ")),
+    };
+    put("health", cell(health_word(strip.health), health_state(strip.health), why));
+    put("rate", figure_cell(&strip.rate, "1/s"));
+    put("p95", figure_cell(&strip.p95, "s"));
+    put("errors", figure_cell(&strip.errors, "ratio"));
+}
+
+fn kpi_cells(cells: &mut Cells, key: &str, kpi: &Kpi, measured: &KpiEvidence) {
+    let mut put = |part: &str, cell: Cell| cells.insert(format!("{key}{part}"), cell);
+    let (word, state) = figures::verdict(measured.verdict);
+    let unmeasured = measured.verdict == Verdict::Unproven && measured.value == Figure::NoData;
+    let shown = figures::show(&measured.value, &measured.unit);
+    if unmeasured {
+        put(
+            ".value",
+            cell(kpi.value.as_str(), "claim", "what the document states; nothing measures it"),
+        );
+        put(".unit", Cell::text(""));
+    } else {
+        put(".value", cell(shown.amount.number, shown.state, shown.why.unwrap_or_default()));
+        put(".unit", Cell::text(shown.amount.unit));
+    }
+    put("", Cell::state(state, ""));
+    put(".verdict", cell(word, state, measured.reason.as_str()));
+    put(".reason", Cell::text(measured.reason.as_str()));
+    let drawn = spark::draw(&measured.history, measured.bound);
+    put(".line", Cell::path(drawn.line));
+    put(".area", Cell::path(drawn.area));
+    put(".bound", Cell::path(drawn.bound));
+}
+
+fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvidence) {
+    let prefix = format!("d{}", block.index);
+    let label = |id: &str| {
+        let node = block.drawing.nodes.iter().find(|node| node.id == id);
+        node.map_or(id, |node| node.label.as_str()).to_owned()
+    };
+    for (id, node) in &measured.nodes {
+        let why = node_words(&label(id), node);
+        cells.insert(format!("{prefix}.n.{id}"), Cell::state(health_state(node.health), why));
+        figures3(cells, &format!("{prefix}.n.{id}"), &node.rate, &node.p95, &node.errors);
+    }
+    for edge in &block.drawing.edges {
+        let Some(seen) = measured.edges.get(&edge.id) else { continue };
+        let key = format!("{prefix}.e.{}", edge.id);
+        let words = edge_words(&label(&edge.from), &label(&edge.to), seen);
+        cells.insert(key.clone(), Cell::state(edge_state(seen), words));
+        match seen.state {
+            EdgeState::NeverSeen => three(cells, &key, &cell("not seen", "never-seen", "")),
+            EdgeState::Idle => three(cells, &key, &cell("idle", "idle", "")),
+            EdgeState::Confirmed => figures3(cells, &key, &seen.rate, &seen.p95, &seen.errors),
+        }
+    }
+    note_cells(cells, &prefix, block, measured, &label);
+}
+
+fn figures3(cells: &mut Cells, key: &str, rate: &Figure, p95: &Figure, errors: &Figure) {
+    cells.insert(format!("{key}.rate"), short_figure_cell(rate, "1/s"));
+    cells.insert(format!("{key}.p95"), short_figure_cell(p95, "s"));
+    cells.insert(format!("{key}.errors"), short_figure_cell(errors, "ratio"));
+}
+
+fn three(cells: &mut Cells, key: &str, same: &Cell) {
+    for part in ["rate", "p95", "errors"] {
+        cells.insert(format!("{key}.{part}"), same.clone());
+    }
+}
+
+fn node_words(label: &str, node: &NodeEvidence) -> String {
+    let name = match &node.bound {
+        Bound::Service(id) => format!("service {}", id.0),
+        Bound::Database(name) => format!("database {name}"),
+        Bound::Queue(name) => format!("queue {name}"),
+        Bound::External(name) => format!("external {name}"),
+    };
+    let health = health_word(node.health);
+    format!("{label} ({name}): {health}, {}", figures_words(&node.rate, &node.p95, &node.errors))
+}
+
+fn edge_words(from: &str, to: &str, edge: &EdgeEvidence) -> String {
+    let what = match edge.state {
+        EdgeState::Confirmed => figures_words(&edge.rate, &edge.p95, &edge.errors),
+        EdgeState::Idle => edge.last_seen.map_or_else(
+            || "not seen in the window".to_owned(),
+            |at| format!("not seen in the window, last at {} UTC", figures::clock(at)),
+        ),
+        EdgeState::NeverSeen => "not seen in traces so far, which does not mean absent".to_owned(),
+    };
+    format!("{from} to {to} ({} → {}): {what}", edge.from, edge.to)
+}
+
+fn figures_words(rate: &Figure, p95: &Figure, errors: &Figure) -> String {
+    let text = |figure, unit| figure_cell(figure, unit).t.unwrap_or_default();
+    format!("{}, p95 {}, errors {}", text(rate, "1/s"), text(p95, "s"), text(errors, "ratio"))
+}
+
+fn edge_state(edge: &EdgeEvidence) -> &'static str {
+    match (edge.state, &edge.errors) {
+        (EdgeState::NeverSeen, _) => "never-seen",
+        (EdgeState::Idle, _) => "idle",
+        (_, Figure::Value(share)) if *share >= EDGE_ERRORS_DOWN => "down",
+        (_, Figure::Value(share)) if *share >= EDGE_ERRORS_DEGRADED => "degraded",
+        _ => "healthy",
+    }
+}
+
+/// The bar under a diagram: what was seen and not drawn, and the other way round.
+fn note_cells(
+    cells: &mut Cells,
+    prefix: &str,
+    block: &DiagramBlock,
+    measured: &DiagramEvidence,
+    label: &dyn Fn(&str) -> String,
+) {
+    let seen: Vec<String> = measured
+        .undocumented
+        .iter()
+        .map(|(from, to, rate)| format!("{from} → {to} ({})", figures::amount(*rate, "1/s").text()))
+        .collect();
+    let unseen: Vec<String> = block
+        .drawing
+        .edges
+        .iter()
+        .filter(|edge| {
+            measured.edges.get(&edge.id).is_some_and(|e| e.state == EdgeState::NeverSeen)
+        })
+        .map(|edge| format!("{} → {}", label(&edge.from), label(&edge.to)))
+        .collect();
+    let confirmed =
+        measured.edges.values().filter(|edge| edge.state == EdgeState::Confirmed).count();
+    let state = if seen.is_empty() && unseen.is_empty() { "healthy" } else { "degraded" };
+    let edges = measured.edges.len();
+    let words = format!(
+        "{confirmed} of {edges} {} confirmed by traces",
+        if edges == 1 { "edge" } else { "edges" }
+    );
+    let why = format!(
+        "{edges} of the {} drawn edges have both ends bound to something that runs",
+        block.drawing.edges.len()
+    );
+    let mut put = |part: &str, cell: Cell| cells.insert(format!("{prefix}.{part}"), cell);
+    put("note", Cell::state(state, ""));
+    put(
+        "seen",
+        cell(listed(&seen), if seen.is_empty() { "none" } else { "some" }, seen.join("; ")),
+    );
+    put(
+        "unseen",
+        cell(listed(&unseen), if unseen.is_empty() { "none" } else { "some" }, unseen.join("; ")),
+    );
+    put("confirmed", cell(words, state, why));
+}
+
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        0 => "none".to_owned(),
+        n if n <= CALLS_NAMED_MAX => names.join(", "),
+        n => format!("{} and {} more", names[..CALLS_NAMED_MAX].join(", "), n - CALLS_NAMED_MAX),
+    }
+}
+
+fn call_cells(cells: &mut Cells, side: &str, call: &Call) {
+    let key = format!("call.{side}.{}", call.peer);
+    cells.insert(format!("{key}.rate"), figure_cell(&call.rate, "1/s"));
+    cells.insert(format!("{key}.p95"), figure_cell(&call.p95, "s"));
+    cells.insert(format!("{key}.errors"), figure_cell(&call.errors, "ratio"));
+}

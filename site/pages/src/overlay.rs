@@ -1,0 +1,218 @@
+//! The layer of live values above a drawing: where each ring, badge and pill stands.
+//!
+//! Only geometry is made here, once per page; texts, states and titles are cells (`live`). Nothing is
+//! laid out again when values change, so every pill has room for its widest text.
+
+use crate::Site;
+use diagram::overlay::{badge_anchor, place_pills};
+use diagram::{Edge, Node, Point, Shape};
+use document::DiagramBlock;
+use evidence::{Bound, DiagramEvidence, Evidence};
+use std::fmt::Write as _;
+
+/// Room for some ten characters at the size set in `css/live.css`.
+const PILL: (f64, f64) = (62.0, 19.0);
+/// A ring stands this far outside its node.
+const RING: f64 = 3.5;
+/// Below this width a node has room for its badge's shape alone.
+const NODE_WIDTH_MIN: f64 = 84.0;
+
+/// Everything that stands above one drawing.
+pub(crate) struct Overlay {
+    pub(crate) view_box: String,
+    pub(crate) nodes: Vec<NodeMark>,
+    pub(crate) edges: Vec<EdgeMark>,
+}
+
+/// A bound node.
+pub(crate) struct NodeMark {
+    pub(crate) key: String,
+    pub(crate) href: Option<String>,
+    pub(crate) ring: String,
+    /// Centre of the badge's shape.
+    pub(crate) at: Point,
+    /// The badge's box with its text; absent where there is no room.
+    pub(crate) tag: Option<Tag>,
+}
+
+/// A rounded box with a text in its middle.
+pub(crate) struct Tag {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) text: Point,
+}
+
+/// An edge between bound nodes.
+pub(crate) struct EdgeMark {
+    pub(crate) key: String,
+    pub(crate) href: Option<String>,
+    pub(crate) line: String,
+    pub(crate) pill: Tag,
+}
+
+/// Marks for what is bound in the drawing.
+pub(crate) fn lay(
+    site: &Site,
+    root: &str,
+    block: &DiagramBlock,
+    measured: &DiagramEvidence,
+    evidence: &Evidence,
+) -> Overlay {
+    let drawing = &block.drawing;
+    let box_ = drawing.view_box;
+    let bound: Vec<&Edge> =
+        drawing.edges.iter().filter(|edge| measured.edges.contains_key(&edge.id)).collect();
+    let ids: Vec<&str> = bound.iter().map(|edge| edge.id.as_str()).collect();
+    let places = place_pills(drawing, &ids, PILL);
+    let edges = bound.into_iter().map(|edge| {
+        let ends = &measured.edges[&edge.id];
+        let known = |name: &str| evidence.services.iter().any(|service| service.id.0 == name);
+        let service = if known(&ends.to) { &ends.to } else { &ends.from };
+        EdgeMark {
+            key: format!("d{}.e.{}", block.index, edge.id),
+            href: site.live.then(|| format!("{root}live/traces?service={}", encode(service))),
+            line: outline(&edge.points),
+            pill: tag(places.get(&edge.id).copied().unwrap_or_else(|| middle(&edge.points)), PILL),
+        }
+    });
+    let nodes = drawing.nodes.iter().filter_map(|node| {
+        let seen = measured.nodes.get(&node.id)?;
+        let service = match &seen.bound {
+            Bound::Service(id) => Some(format!("{root}live/services/{}", encode(&id.0))),
+            _ => None,
+        };
+        Some(mark(node, format!("d{}.n.{}", block.index, node.id), service.filter(|_| site.live)))
+    });
+    Overlay {
+        view_box: format!("{} {} {} {}", box_.x, box_.y, box_.width, box_.height),
+        nodes: nodes.collect(),
+        edges: edges.collect(),
+    }
+}
+
+fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
+    let corner = badge_anchor(node);
+    let roomy = node.rect.width >= NODE_WIDTH_MIN;
+    let centre = Point { x: corner.x - PILL.0 / 2.0 + 8.0, y: corner.y };
+    let wide = Tag {
+        text: Point { x: centre.x + 7.0, y: centre.y },
+        ..tag(centre, (PILL.0 + 12.0, PILL.1))
+    };
+    let at = if roomy { Point { x: wide.x + 11.0, y: corner.y } } else { corner };
+    NodeMark { key, href, ring: ring(node), at, tag: roomy.then_some(wide) }
+}
+
+fn tag(centre: Point, size: (f64, f64)) -> Tag {
+    Tag {
+        x: centre.x - size.0 / 2.0,
+        y: centre.y - size.1 / 2.0,
+        width: size.0,
+        height: size.1,
+        text: centre,
+    }
+}
+
+/// The node's outline, a little wider than its shape.
+fn ring(node: &Node) -> String {
+    let (x, y) = (node.rect.x - RING, node.rect.y - RING);
+    let (w, h) = (node.rect.width + 2.0 * RING, node.rect.height + 2.0 * RING);
+    match node.shape {
+        Shape::Decision => {
+            format!(
+                "M{:.1},{y:.1}l{:.1},{:.1}l-{:.1},{:.1}l-{:.1},-{:.1}Z",
+                x + w / 2.0,
+                w / 2.0,
+                h / 2.0,
+                w / 2.0,
+                h / 2.0,
+                w / 2.0,
+                h / 2.0
+            )
+        }
+        Shape::Actor if (w - h).abs() < 4.0 => {
+            let r = w / 2.0;
+            format!(
+                "M{x:.1},{:.1}a{r:.1},{r:.1} 0 0 1 {w:.1},0a{r:.1},{r:.1} 0 0 1 -{w:.1},0Z",
+                y + r
+            )
+        }
+        _ => {
+            let r = 8f64.min(w / 2.0).min(h / 2.0);
+            let (w, h) = (w - 2.0 * r, h - 2.0 * r);
+            format!(
+                "M{:.1},{y:.1}h{w:.1}a{r},{r} 0 0 1 {r},{r}v{h:.1}a{r},{r} 0 0 1 -{r},{r}h-{w:.1}a{r},{r} 0 0 1 -{r},-{r}v-{h:.1}a{r},{r} 0 0 1 {r},-{r}Z",
+                x + r
+            )
+        }
+    }
+}
+
+fn outline(points: &[Point]) -> String {
+    let mut d = String::new();
+    for (nth, point) in points.iter().enumerate() {
+        let _ = write!(d, "{}{:.1},{:.1}", if nth == 0 { 'M' } else { 'L' }, point.x, point.y);
+    }
+    d
+}
+
+/// Halfway along the line.
+fn middle(points: &[Point]) -> Point {
+    let length = |pair: &[Point]| (pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y);
+    let mut left = points.windows(2).map(length).sum::<f64>() / 2.0;
+    for pair in points.windows(2) {
+        let part = length(pair);
+        if part >= left && part > 0.0 {
+            let share = left / part;
+            let between = |a: f64, b: f64| a + (b - a) * share;
+            return Point { x: between(pair[0].x, pair[1].x), y: between(pair[0].y, pair[1].y) };
+        }
+        left -= part;
+    }
+    points.first().copied().unwrap_or(Point { x: 0.0, y: 0.0 })
+}
+
+/// A name inside a URL: everything but unreserved characters as `%XX`.
+pub(crate) fn encode(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_urls() {
+        for (name, expected) in
+            [("orders", "orders"), ("a b/c", "a%20b%2Fc"), ("ü\"<", "%C3%BC%22%3C"), ("..", "..")]
+        {
+            assert_eq!(encode(name), expected);
+        }
+    }
+
+    #[test]
+    fn the_middle_lies_on_the_line() {
+        let p = |x: f64, y: f64| Point { x, y };
+        for (points, x, y) in [
+            (vec![p(0.0, 0.0), p(10.0, 0.0)], 5.0, 0.0),
+            (vec![p(0.0, 0.0), p(10.0, 0.0), p(10.0, 30.0)], 10.0, 10.0),
+            (vec![p(3.0, 4.0), p(3.0, 4.0)], 3.0, 4.0),
+            (vec![], 0.0, 0.0),
+        ] {
+            let found = middle(&points);
+            assert!(
+                (found.x - x).abs() < 1e-9 && (found.y - y).abs() < 1e-9,
+                "{points:?}: {found:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A page of the book: its pieces in turn, with evidence where something is bound.
+
+use crate::cells::Values;
+use crate::frame::{Frame, Place, View, service_href};
+use crate::markup::escape;
+use crate::overlay::{self, Overlay, encode};
+use crate::problems::{broken, render_problems, written};
+use crate::{Cells, Site, cells_for_page, live};
+use askama::Template;
+use diagnostics::Diagnostic;
+use document::{DiagramBlock, Hero, Kpi, Page, Piece};
+use evidence::{Evidence, PageEvidence};
+use std::collections::BTreeMap;
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct PageTemplate<'a> {
+    frame: Frame<'a>,
+    hero: Option<&'a Hero>,
+    heading: Option<&'a str>,
+    body: String,
+    edit: Option<String>,
+}
+
+/// A page of the book. With `problems` the page is its last good version and shows what is wrong
+/// with the newest one; otherwise its own findings are shown while it follows its source.
+pub fn render_page(
+    site: &Site,
+    page: &Page,
+    evidence: Option<&Evidence>,
+    problems: &[Diagnostic],
+) -> String {
+    let cells = evidence.map_or_else(Cells::new, |evidence| cells_for_page(site, page, evidence));
+    let place = Place {
+        path: &page.path,
+        id: &page.id,
+        title: page.title.clone(),
+        view: View::Docs,
+        page: Some(page),
+        service: None,
+    };
+    let mut frame = Frame::new(site, &place, evidence, &cells);
+    frame.problems = match problems {
+        [] if site.reload => render_problems(&page.diagnostics, false),
+        [] => String::new(),
+        problems => render_problems(problems, true),
+    };
+    let body = Body::new(site, page, evidence, &cells).html();
+    let titled = page.sections.iter().any(|section| section.level == 1);
+    written(&PageTemplate {
+        hero: page.hero.as_ref(),
+        heading: (!titled).then_some(page.title.as_str()),
+        edit: edit_link(site, page),
+        frame,
+        body,
+    })
+}
+
+fn edit_link(site: &Site, page: &Page) -> Option<String> {
+    let template = site.book.config.edit_url_template.as_deref()?;
+    let source = page.source.split('/').map(encode).collect::<Vec<_>>().join("/");
+    let href = template.replace("{path}", &source);
+    (href.starts_with("https://") || href.starts_with("http://")).then_some(href)
+}
+
+/// Writes a page's pieces.
+struct Body<'a> {
+    site: &'a Site<'a>,
+    page: &'a Page,
+    evidence: Option<&'a Evidence>,
+    found: Option<&'a PageEvidence>,
+    values: Values<'a>,
+    root: String,
+    kpi_keys: BTreeMap<usize, String>,
+}
+
+impl<'a> Body<'a> {
+    fn new(
+        site: &'a Site,
+        page: &'a Page,
+        evidence: Option<&'a Evidence>,
+        cells: &'a Cells,
+    ) -> Self {
+        Self {
+            site,
+            page,
+            evidence,
+            found: evidence.and_then(|evidence| evidence.pages.get(&page.id)),
+            values: Values(cells),
+            root: site.root(&page.path),
+            kpi_keys: live::kpis(page).into_iter().map(|(kpi, key)| (kpi.index, key)).collect(),
+        }
+    }
+
+    fn html(&self) -> String {
+        self.page.pieces.iter().map(|piece| self.piece(piece)).collect()
+    }
+
+    fn piece(&self, piece: &Piece) -> String {
+        match piece {
+            Piece::Html(html) => html.clone(),
+            Piece::Heading { section, html } => self.heading(*section, html),
+            Piece::Diagram(block) => self.diagram(block),
+            Piece::KpiGrid(kpis) => self.grid(kpis),
+            Piece::Glossary => self.glossary(),
+            Piece::BoxDrawing(html) => {
+                format!("<pre class=\"boxes wide\" tabindex=\"0\">{html}</pre>\n")
+            }
+            Piece::Figure(kpi) => self.figure(kpi),
+            Piece::Broken { language, source, finding } => broken(language, source, finding),
+        }
+    }
+
+    fn heading(&self, index: usize, html: &str) -> String {
+        let Some(section) = self.page.sections.get(index) else { return html.to_owned() };
+        let (level, id) = (section.level.clamp(1, 6), escape(&section.id));
+        let class = escape(&section.classes.join(" "));
+        let class = if class.is_empty() { class } else { format!(" class=\"{class}\"") };
+        let title = escape(&section.title);
+        format!(
+            "<h{level} id=\"{id}\"{class}>{html}<a class=\"anchor\" href=\"#{id}\" aria-label=\"Link to {title}\">#</a></h{level}>\n{}",
+            self.strip(&section.id)
+        )
+    }
+
+    fn strip(&self, id: &str) -> String {
+        let Some(strip) = self.found.and_then(|found| found.strips.get(id)) else {
+            return String::new();
+        };
+        let services = strip.services.iter().map(|service| StripService {
+            href: service_href(&self.root, &service.0),
+            key: format!("svc.{}", service.0),
+            name: &service.0,
+        });
+        let first = strip.services.first().map_or_else(String::new, |service| encode(&service.0));
+        written(&StripTemplate {
+            services: services.collect(),
+            key: format!("sec.{id}"),
+            traces: format!("{}live/traces?service={first}", self.root),
+            live: self.site.live,
+            values: self.values,
+        })
+    }
+
+    fn diagram(&self, block: &DiagramBlock) -> String {
+        let measured = self.found.and_then(|found| found.diagrams.get(block.index));
+        let overlay = measured
+            .zip(self.evidence)
+            .filter(|(measured, _)| !measured.nodes.is_empty() || !measured.edges.is_empty())
+            .map(|(measured, evidence)| {
+                overlay::lay(self.site, &self.root, block, measured, evidence)
+            });
+        let bare = measured.is_none_or(|m| m.edges.is_empty() && m.undocumented.is_empty());
+        written(&FigureTemplate {
+            index: block.index,
+            caption: &block.caption,
+            svg: &block.drawing.svg,
+            width: block.drawing.view_box.width.round().max(1.0),
+            prefix: format!("d{}", block.index),
+            overlay,
+            bare,
+            values: self.values,
+        })
+    }
+
+    fn grid(&self, kpis: &[Kpi]) -> String {
+        let tiles = kpis.iter().map(|kpi| Tile {
+            key: self.key(kpi),
+            label: &kpi.label,
+            claim: kpi.claim.as_deref().unwrap_or(&kpi.value),
+            href: self.kpi_href(kpi),
+        });
+        written(&KpisTemplate { tiles: tiles.collect(), values: self.values })
+    }
+
+    fn key(&self, kpi: &Kpi) -> String {
+        self.kpi_keys.get(&kpi.index).cloned().unwrap_or_else(|| format!("kpi.{}", kpi.id))
+    }
+
+    fn kpi_href(&self, kpi: &Kpi) -> Option<String> {
+        let service = kpi.service.as_ref().filter(|_| self.site.live);
+        kpi.link.clone().or_else(|| service.map(|service| service_href(&self.root, &service.0)))
+    }
+
+    /// The claim as text, and the measured value beside it where there is one.
+    fn figure(&self, kpi: &Kpi) -> String {
+        let (key, claim) = (self.key(kpi), escape(&kpi.value));
+        if !self.values.has(&key) || self.values.part_state(&key, ".value") == "claim" {
+            return claim;
+        }
+        let label = escape(&kpi.label);
+        let (state, value) = (escape(self.values.state(&key)), self.values.figure(&key, ".value"));
+        let unit = escape(self.values.part_text(&key, ".unit"));
+        let key = escape(&key);
+        format!(
+            "<span class=\"inline-kpi\" data-cell=\"{key}\" data-state=\"{state}\">{claim} <span class=\"now\"><span class=\"vh\">{label} now </span>{value} <span data-cell=\"{key}.unit\">{unit}</span><span class=\"vh\">: </span>{}</span></span>",
+            self.values.badge(&key, ".verdict")
+        )
+    }
+
+    fn glossary(&self) -> String {
+        let mut html = String::from("<dl class=\"glossary wide\">\n");
+        for entry in &self.page.glossary {
+            let (id, term) = (escape(&entry.anchor()), escape(&entry.term));
+            let definition = escape(&entry.definition);
+            html.push_str(&format!(
+                "<div id=\"{id}\"><dt>{term}</dt><dd>{definition}</dd></div>\n"
+            ));
+        }
+        html + "</dl>\n"
+    }
+}
+
+#[derive(Template)]
+#[template(path = "strip.html")]
+struct StripTemplate<'a> {
+    services: Vec<StripService<'a>>,
+    key: String,
+    traces: String,
+    live: bool,
+    values: Values<'a>,
+}
+
+struct StripService<'a> {
+    name: &'a str,
+    href: String,
+    key: String,
+}
+
+#[derive(Template)]
+#[template(path = "figure.html")]
+struct FigureTemplate<'a> {
+    index: usize,
+    caption: &'a str,
+    svg: &'a str,
+    width: f64,
+    prefix: String,
+    overlay: Option<Overlay>,
+    bare: bool,
+    values: Values<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "kpis.html")]
+struct KpisTemplate<'a> {
+    tiles: Vec<Tile<'a>>,
+    values: Values<'a>,
+}
+
+struct Tile<'a> {
+    key: String,
+    label: &'a str,
+    claim: &'a str,
+    href: Option<String>,
+}
