@@ -1,7 +1,39 @@
-//! CloudScale's payments: authorise and capture.
+//! CloudScale's payments: authorise, capture, void, and a ledger that sums to
+//! zero. `orders` calls it; customers read their own payments through the
+//! gateway. It calls a payment provider, which is simulated in the process.
+
+#![forbid(unsafe_code)]
+
+mod api;
+pub mod domain;
+pub mod provider;
+mod store;
+
+use chassis::{App, Chassis, Config, Idempotency, Verifier};
+
+pub use provider::Provider;
+
+/// The service's name.
+pub const NAME: &str = "payments";
 
 /// Runs the service until it is told to stop (SIGTERM or Ctrl-C).
-pub async fn run(config: chassis::Config) -> anyhow::Result<()> {
-    let _ = config;
-    std::future::pending().await
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    chassis::run(config, build).await
+}
+
+/// Builds the service.
+pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
+    let provider = Provider::new(chassis.config.seed);
+    build_with(chassis, provider).await
+}
+
+/// Builds the service with a provider of the caller's choice.
+pub async fn build_with(chassis: Chassis, provider: Provider) -> anyhow::Result<App> {
+    let payments = store::Payments::open(&chassis).await?;
+    let store = payments.store().clone();
+    let idempotency = Idempotency::open(&chassis, &store).await?;
+    let verifier = Verifier::start(&chassis);
+    let counters = api::Counters::new(&chassis.metrics);
+    let router = api::routes(api::State { payments, provider, idempotency, verifier, counters });
+    Ok(App { router, store: Some(store) })
 }

@@ -1,0 +1,178 @@
+//! The HTTP side of payments: requests in, domain and store in the middle,
+//! JSON out. The gateway lets only `GET /v1/payments/{id}` through from
+//! outside; the other routes are for `orders`.
+
+use axum::extract::{FromRef, Path};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chassis::clock::now_ms;
+use chassis::{Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Metrics, Posted, Verifier};
+use contracts::payments::{Authorise, LedgerReport, Payment, PaymentState};
+use http::StatusCode;
+use prometheus::IntCounterVec;
+use uuid::Uuid;
+
+use crate::domain::{Outcome, Step, faults};
+use crate::provider::{Decision, Provider};
+use crate::store::{Advanced, Payments};
+
+/// What the handlers share.
+#[derive(Debug, Clone, FromRef)]
+pub(crate) struct State {
+    pub(crate) payments: Payments,
+    pub(crate) provider: Provider,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) verifier: Verifier,
+    pub(crate) counters: Counters,
+}
+
+/// The business in figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Counters {
+    authorised: IntCounterVec,
+    captured: IntCounterVec,
+    amount: IntCounterVec,
+    voided: IntCounterVec,
+}
+
+impl Counters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let by_currency = ["currency"];
+        Self {
+            authorised: metrics.counter(
+                "payments_authorised_total",
+                "Payments that the provider decided on.",
+                &["outcome"],
+            ),
+            captured: metrics.counter(
+                "payments_captured_total",
+                "Payments that were captured.",
+                &by_currency,
+            ),
+            amount: metrics.counter(
+                "payments_captured_amount_minor_total",
+                "Sum of the captured payments, in minor units of the currency.",
+                &by_currency,
+            ),
+            voided: metrics.counter(
+                "payments_voided_total",
+                "Payments that were given up before their capture.",
+                &by_currency,
+            ),
+        }
+    }
+
+    fn captured(&self, payment: &Payment) {
+        let labels = [payment.amount.currency.code()];
+        self.captured.with_label_values(&labels).inc();
+        let minor = u64::try_from(payment.amount.minor).unwrap_or_default();
+        self.amount.with_label_values(&labels).inc_by(minor);
+    }
+}
+
+pub(crate) fn routes(state: State) -> Router {
+    Router::new()
+        .route("/v1/payments", post(authorise))
+        .route("/v1/payments/{id}", get(read))
+        .route("/v1/payments/{id}/capture", post(capture))
+        .route("/v1/payments/{id}/void", post(void))
+        .route("/v1/payments/by-key/{key}", get(by_key))
+        .route("/invariants", get(invariants))
+        .with_state(state)
+}
+
+type Shared = axum::extract::State<State>;
+
+async fn authorise(
+    state: Shared,
+    key: IdempotencyKey,
+    posted: Posted<Authorise>,
+) -> Result<Answer, Failure> {
+    let Posted { value: request, raw } = posted;
+    let faults = faults(&request);
+    if !faults.is_empty() {
+        return Err(Failure::invalid(faults));
+    }
+    let (shared, kept_under) = (state.0.clone(), key.clone());
+    let work = async move {
+        let started = shared.payments.start(kept_under.as_str(), &request, now_ms()).await?;
+        let payment = ask_provider(&shared, started).await?;
+        if payment.state == PaymentState::Declined {
+            return Err(declined(&payment));
+        }
+        let path = format!("/v1/payments/{}", payment.id);
+        Ok(Answer::json(StatusCode::CREATED, &payment).at(path))
+    };
+    state.idempotency.once("authorise".to_owned(), key, &raw, work).await
+}
+
+/// A payment that is only started has no answer of the provider yet: this
+/// process, or the one before it, may have died while it waited for one.
+async fn ask_provider(state: &State, payment: Payment) -> Result<Payment, Failure> {
+    if payment.state != PaymentState::Started {
+        return Ok(payment);
+    }
+    let (step, outcome) = match state.provider.charge(payment.id).await {
+        Decision::Approved => (Step::Authorise, "approved"),
+        Decision::Declined => (Step::Decline, "declined"),
+    };
+    let advanced = advance(state, payment.id, step).await?;
+    if matches!(advanced.outcome, Outcome::Becomes(_)) {
+        state.counters.authorised.with_label_values(&[outcome]).inc();
+    }
+    Ok(advanced.payment)
+}
+
+async fn capture(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
+    let Advanced { payment, outcome } = advance(&state, id, Step::Capture).await?;
+    match outcome {
+        Outcome::Becomes(_) => state.counters.captured(&payment),
+        Outcome::Already => {}
+        Outcome::Refused => return Err(refused(&payment, "captured")),
+    }
+    Ok(Json(payment))
+}
+
+async fn void(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
+    let Advanced { payment, outcome } = advance(&state, id, Step::Void).await?;
+    match outcome {
+        Outcome::Becomes(_) => {
+            state.counters.voided.with_label_values(&[payment.amount.currency.code()]).inc();
+        }
+        Outcome::Already => {}
+        Outcome::Refused => return Err(refused(&payment, "voided")),
+    }
+    Ok(Json(payment))
+}
+
+async fn read(state: Shared, caller: Caller, Id(id): Id) -> Result<Json<Payment>, Failure> {
+    let payment = state.payments.by_id(id).await?;
+    // Another customer's payment is not told apart from none.
+    let own = payment.filter(|payment| payment.customer == caller.account);
+    own.map(Json).ok_or_else(unknown)
+}
+
+async fn by_key(state: Shared, Path(key): Path<String>) -> Result<Json<Payment>, Failure> {
+    state.payments.by_key(&key).await?.map(Json).ok_or_else(unknown)
+}
+
+async fn invariants(state: Shared) -> Result<Json<LedgerReport>, Failure> {
+    Ok(Json(state.payments.ledger().await?))
+}
+
+async fn advance(state: &State, id: Uuid, step: Step) -> Result<Advanced, Failure> {
+    state.payments.advance(id, step, now_ms()).await?.ok_or_else(unknown)
+}
+
+fn unknown() -> Failure {
+    Failure::not_found("there is no such payment")
+}
+
+fn refused(payment: &Payment, wanted: &str) -> Failure {
+    Failure::conflict(format!("a payment that is {} cannot be {wanted}", payment.state.name()))
+}
+
+fn declined(payment: &Payment) -> Failure {
+    Failure::new(StatusCode::PAYMENT_REQUIRED, "payment-declined", "the payment was declined")
+        .detail(format!("the provider declined payment `{}`", payment.id))
+}

@@ -1,0 +1,199 @@
+//! The SQL of payments. `api` hands it typed values and gets payments back.
+
+use anyhow::Context as _;
+use chassis::{Chassis, Operation, Store};
+use contracts::money::{Currency, Money};
+use contracts::payments::{Authorise, LedgerReport, LedgerSum, Payment, PaymentState};
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use uuid::Uuid;
+
+use crate::domain::{ACCOUNT_RECEIVED, Outcome, Step, advance, booking};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+const SELECT_PAYMENT: Operation = Operation { name: "SELECT", collection: "payments" };
+const INSERT_PAYMENT: Operation = Operation { name: "INSERT", collection: "payments" };
+const UPDATE_PAYMENT: Operation = Operation { name: "UPDATE", collection: "payments" };
+const SELECT_LEDGER: Operation = Operation { name: "SELECT", collection: "ledger" };
+
+/// The payments and their ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Payments {
+    store: Store,
+}
+
+/// What a step did.
+#[derive(Debug)]
+pub(crate) struct Advanced {
+    /// The payment as it is now.
+    pub(crate) payment: Payment,
+    /// What the rules said.
+    pub(crate) outcome: Outcome,
+}
+
+impl Payments {
+    pub(crate) async fn open(chassis: &Chassis) -> anyhow::Result<Self> {
+        Ok(Self { store: Store::open(chassis, &MIGRATIONS).await? })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The payment with this key, which is written first where there is none.
+    pub(crate) async fn start(
+        &self,
+        key: &str,
+        request: &Authorise,
+        now_ms: i64,
+    ) -> anyhow::Result<Payment> {
+        let sql = "INSERT INTO payments (id, idempotency_key, order_id, customer, amount_minor,
+                     currency, state, created_ms, updated_ms)
+                   VALUES (?, ?, ?, ?, ?, ?, 'started', ?, ?)
+                   ON CONFLICT (idempotency_key) DO NOTHING";
+        let insert = sqlx::query(sql)
+            .bind(Uuid::now_v7().to_string())
+            .bind(key)
+            .bind(request.order.to_string())
+            .bind(request.customer.to_string())
+            .bind(request.amount.minor)
+            .bind(request.amount.currency.code())
+            .bind(now_ms)
+            .bind(now_ms);
+        let work = async {
+            let mut write = self.store.begin().await?;
+            insert.execute(&mut *write).await?;
+            let row = sqlx::query("SELECT * FROM payments WHERE idempotency_key = ?")
+                .bind(key)
+                .fetch_one(&mut *write)
+                .await?;
+            write.commit().await?;
+            payment(&row)
+        };
+        self.store.run(INSERT_PAYMENT, work).await
+    }
+
+    /// Moves a payment on by `step`, in one transaction with what that writes
+    /// into the ledger; none: there is no such payment.
+    pub(crate) async fn advance(
+        &self,
+        id: Uuid,
+        step: Step,
+        now_ms: i64,
+    ) -> anyhow::Result<Option<Advanced>> {
+        let work = async {
+            let mut write = self.store.begin().await?;
+            let Some(mut payment) = find(&mut write, id).await? else { return Ok(None) };
+            let outcome = advance(payment.state, step);
+            if let Outcome::Becomes(state) = outcome {
+                payment.state = state;
+                payment.updated_ms = now_ms;
+                change(&mut write, &payment).await?;
+                if state == PaymentState::Captured {
+                    book(&mut write, &payment).await?;
+                }
+                write.commit().await?;
+            }
+            Ok(Some(Advanced { payment, outcome }))
+        };
+        self.store.run(UPDATE_PAYMENT, work).await
+    }
+
+    pub(crate) async fn by_id(&self, id: Uuid) -> anyhow::Result<Option<Payment>> {
+        self.one("SELECT * FROM payments WHERE id = ?", id.to_string()).await
+    }
+
+    pub(crate) async fn by_key(&self, key: &str) -> anyhow::Result<Option<Payment>> {
+        self.one("SELECT * FROM payments WHERE idempotency_key = ?", key.to_owned()).await
+    }
+
+    async fn one(&self, sql: &'static str, value: String) -> anyhow::Result<Option<Payment>> {
+        let query = sqlx::query(sql).bind(value).fetch_optional(self.store.pool());
+        self.store.run(SELECT_PAYMENT, query).await?.as_ref().map(payment).transpose()
+    }
+
+    /// What must hold of the ledger, read in one statement and so at one moment.
+    pub(crate) async fn ledger(&self) -> anyhow::Result<LedgerReport> {
+        let sql = "SELECT currency, SUM(entries) AS entries, SUM(total) AS total,
+                     SUM(received) AS received, SUM(captured) AS captured
+                   FROM (SELECT currency, 1 AS entries, amount_minor AS total,
+                           CASE account WHEN ? THEN amount_minor ELSE 0 END AS received,
+                           0 AS captured FROM ledger
+                         UNION ALL
+                         SELECT currency, 0, 0, 0, amount_minor FROM payments
+                         WHERE state = 'captured')
+                   GROUP BY currency ORDER BY currency";
+        let query = sqlx::query(sql).bind(ACCOUNT_RECEIVED).fetch_all(self.store.pool());
+        let rows = self.store.run(SELECT_LEDGER, query).await?;
+        let currencies = rows.iter().map(ledger_sum).collect::<anyhow::Result<Vec<_>>>()?;
+        let holds = currencies
+            .iter()
+            .all(|sum| sum.sum_minor == 0 && sum.received_minor == sum.captured_minor);
+        Ok(LedgerReport { holds, currencies })
+    }
+}
+
+async fn find(connection: &mut SqliteConnection, id: Uuid) -> anyhow::Result<Option<Payment>> {
+    let query = sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id.to_string());
+    query.fetch_optional(connection).await?.as_ref().map(payment).transpose()
+}
+
+async fn change(connection: &mut SqliteConnection, payment: &Payment) -> anyhow::Result<()> {
+    sqlx::query("UPDATE payments SET state = ?, updated_ms = ? WHERE id = ?")
+        .bind(payment.state.name())
+        .bind(payment.updated_ms)
+        .bind(payment.id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn book(connection: &mut SqliteConnection, payment: &Payment) -> anyhow::Result<()> {
+    for entry in booking(payment.amount) {
+        let sql = "INSERT INTO ledger (payment, account, amount_minor, currency, created_ms)
+                   VALUES (?, ?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(payment.id.to_string())
+            .bind(entry.account)
+            .bind(entry.minor)
+            .bind(payment.amount.currency.code())
+            .bind(payment.updated_ms)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+fn payment(row: &SqliteRow) -> anyhow::Result<Payment> {
+    let state: &str = row.try_get("state")?;
+    Ok(Payment {
+        id: id(row, "id")?,
+        order: id(row, "order_id")?,
+        customer: id(row, "customer")?,
+        amount: Money { minor: row.try_get("amount_minor")?, currency: currency(row)? },
+        state: PaymentState::from_name(state)
+            .with_context(|| format!("`{state}` is no state of a payment"))?,
+        created_ms: row.try_get("created_ms")?,
+        updated_ms: row.try_get("updated_ms")?,
+    })
+}
+
+fn ledger_sum(row: &SqliteRow) -> anyhow::Result<LedgerSum> {
+    Ok(LedgerSum {
+        currency: currency(row)?,
+        entries: row.try_get("entries")?,
+        sum_minor: row.try_get("total")?,
+        captured_minor: row.try_get("captured")?,
+        received_minor: row.try_get("received")?,
+    })
+}
+
+fn id(row: &SqliteRow, column: &str) -> anyhow::Result<Uuid> {
+    Ok(Uuid::parse_str(row.try_get(column)?)?)
+}
+
+fn currency(row: &SqliteRow) -> anyhow::Result<Currency> {
+    let code: &str = row.try_get("currency")?;
+    Currency::from_code(code).with_context(|| format!("`{code}` is no currency"))
+}
