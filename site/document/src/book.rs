@@ -1,7 +1,11 @@
 //! Pages to a book: reading order, reuse of unchanged pages, links across pages.
+//!
+//! `loggia` hands in configuration and files each time something changed.
 
-use crate::{Book, Config, DiagramBlock, Kpi, Page, Piece, parse_page};
-use diagnostics::SourceFile;
+use crate::{Book, Config, Page, crosslinks, parse_page, summary};
+use crate::{links, summary::Order};
+use diagnostics::{Code, Diagnostic, SourceFile};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Book {
@@ -28,11 +32,25 @@ impl Book {
     fn build(
         config: Config,
         files: Vec<SourceFile>,
-        _assets: Option<&[String]>,
-        _previous: Option<&Book>,
+        assets: Option<&[String]>,
+        previous: Option<&Book>,
     ) -> Self {
-        let pages = files.iter().map(|file| Arc::new(parse_page(file, &config))).collect();
-        Self { config, pages, diagnostics: Vec::new() }
+        let Order { files, mut findings } = summary::order(files);
+        let known: HashMap<&str, &Arc<Page>> = previous
+            .filter(|book| book.config == config)
+            .into_iter()
+            .flat_map(|book| book.pages.iter().map(|page| (page.source.as_str(), page)))
+            .collect();
+        let pages: Vec<Arc<Page>> = files
+            .iter()
+            .map(|file| match known.get(file.path()) {
+                Some(page) if page.file == *file => Arc::clone(page),
+                _ => Arc::new(parse_page(file, &config)),
+            })
+            .collect();
+        same_address(&pages, &mut findings);
+        crosslinks::check(&pages, assets, &mut findings);
+        Self { config, pages, diagnostics: findings }
     }
 
     /// The page with this [`Page::id`].
@@ -40,34 +58,40 @@ impl Book {
         self.pages.iter().find(|page| page.id == id)
     }
 
+    /// The page with this [`Page::path`].
+    pub fn page_at(&self, path: &str) -> Option<&Arc<Page>> {
+        self.pages.iter().find(|page| page.path == path)
+    }
+
     /// Findings of the book and of all its pages, in reading order.
-    pub fn all_diagnostics(&self) -> impl Iterator<Item = &diagnostics::Diagnostic> {
+    pub fn all_diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().chain(self.pages.iter().flat_map(|page| &page.diagnostics))
     }
 }
 
-impl Page {
-    /// Every figure of the page, tiles and figures in prose, in order of [`Kpi::index`].
-    pub fn kpis(&self) -> impl Iterator<Item = &Kpi> {
-        self.pieces.iter().flat_map(|piece| match piece {
-            Piece::KpiGrid(kpis) => kpis.as_slice(),
-            Piece::Figure(kpi) => std::slice::from_ref(&**kpi),
-            _ => &[],
-        })
-    }
-
-    /// Every diagram of the page, in order of [`DiagramBlock::index`].
-    pub fn diagrams(&self) -> impl Iterator<Item = &DiagramBlock> {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Diagram(block) => Some(&**block),
-            _ => None,
-        })
+/// `README.md` and `index.md` of one folder would both be its `index.html`.
+fn same_address(pages: &[Arc<Page>], findings: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<&str, &Page> = HashMap::new();
+    for page in pages {
+        if let Some(other) = first.insert(&page.path, page) {
+            let message =
+                format!("`{}` and `{}` both become `{}`", other.source, page.source, page.path);
+            findings.push(
+                Diagnostic::at(Code::Config, &page.file, 0..0, message)
+                    .with_help("rename one of them"),
+            );
+        }
     }
 }
 
-impl crate::GlossaryEntry {
-    /// The `id` of its place in the glossary: `glossary-event-driven`.
-    pub fn anchor(&self) -> String {
-        format!("glossary-{}", self.term.to_lowercase().replace(' ', "-"))
-    }
+/// Key for the order of a book without a summary: the index of a folder first, then by name.
+pub(crate) fn natural_key(path: &str) -> Vec<(u8, String)> {
+    let stem = links::markdown_stem(path).unwrap_or(path);
+    let parts: Vec<&str> = stem.split('/').collect();
+    let last = parts.len() - 1;
+    let rank = |(at, part): (usize, &&str)| {
+        let first = at == last && links::is_index(part);
+        (u8::from(!first), part.to_lowercase())
+    };
+    parts.iter().enumerate().map(rank).collect()
 }

@@ -1,13 +1,31 @@
 //! `book.toml` to a [`Config`].
+//!
+//! `loggia` hands in the text. All mistakes are reported, each with its place; what is right is used.
 
-use crate::Config;
-use diagnostics::{Diagnostic, SourceFile};
+use crate::findings::Findings;
+use crate::{Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, suggest};
+use diagnostics::{Code, Diagnostic, SourceFile};
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 impl Config {
     /// Reads `book.toml`. Wrong values are findings and leave the default in place; keys that belong
     /// to mdBook or to other renderers are left alone.
-    pub fn parse(_file: &SourceFile) -> (Self, Vec<Diagnostic>) {
-        (Self { src: "src".into(), ..Self::without_file() }, Vec::new())
+    pub fn parse(file: &SourceFile) -> (Self, Vec<Diagnostic>) {
+        let mut findings = Findings::new(file);
+        let (table, errors) = DeTable::parse_recoverable(file.text());
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            findings.report(
+                Code::Config,
+                span,
+                format!("`book.toml` is not TOML: {}", error.message().trim()),
+                "strings stand in quotes, tables in [brackets]",
+            );
+        }
+        let config = read(table.get_ref(), &mut findings);
+        (config, findings.into_list())
     }
 
     /// The configuration of a folder that has no `book.toml`: its Markdown files are the book.
@@ -17,6 +35,379 @@ impl Config {
             src: ".".to_owned(),
             build_dir: "book".to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// The service that an author means by `name`: a key of the configuration, or its title or an
+    /// alias, compared without case and punctuation. Any name will do in a book without services.
+    pub fn service(&self, name: &str) -> Option<ServiceId> {
+        let id = ServiceId(name.to_owned());
+        if self.services.is_empty() || self.services.contains_key(&id) {
+            return Some(id);
+        }
+        let wanted = plain(name);
+        let named = |config: &ServiceConfig| {
+            config.title.iter().chain(&config.aliases).any(|other| plain(other) == wanted)
+        };
+        self.services
+            .iter()
+            .find(|(id, config)| plain(&id.0) == wanted || named(config))
+            .map(|(id, _)| id.clone())
+    }
+}
+
+/// Letters and digits only, in lower case.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
+    let mut config = Config { src: "src".to_owned(), ..Config::without_file() };
+    if let Some(mut book) = Reader::below(root, "book", findings) {
+        config.title = book.text("title");
+        config.description = book.text("description");
+        config.language = book.text("language").unwrap_or(config.language);
+        config.src = book.folder("src").unwrap_or(config.src);
+        book.texts("authors");
+    }
+    if let Some(mut build) = Reader::below(root, "build", findings) {
+        config.build_dir = build.folder("build-dir").unwrap_or(config.build_dir);
+    }
+    let Some(output) = Reader::below(root, "output", findings).map(|reader| reader.table) else {
+        return config;
+    };
+    if let Some(mut html) = Reader::below(output, "html", findings) {
+        config.edit_url_template = html.text("edit-url-template");
+    }
+    if let Some(mut ours) = Reader::below(output, "loggia", findings) {
+        ours.flag("optional");
+        ours.known(OURS);
+        config.edit_url_template = ours.text("edit-url-template").or(config.edit_url_template);
+        config.discovery = ours.texts("discovery");
+        config.scrape = ours.scrape();
+    }
+    let Some(ours) = Reader::below(output, "loggia", findings).map(|reader| reader.table) else {
+        return config;
+    };
+    for (name, table, span) in tables_of(ours, "services", findings) {
+        let mut reader = Reader { table, name: "service", findings, span };
+        config.services.insert(ServiceId(name), reader.service());
+    }
+    for (label, table, span) in tables_of(ours, "kpis", findings) {
+        let mut reader = Reader { table, name: "kpi", findings, span };
+        let binding = reader.kpi(&config);
+        config.kpis.insert(label, binding);
+    }
+    config
+}
+
+const OURS: &[&str] = &[
+    "optional",
+    "command",
+    "services",
+    "kpis",
+    "scrape",
+    "discovery",
+    "edit-url-template",
+    "metrics",
+    "traces",
+    "alertmanager",
+    "objectives",
+    "theme",
+];
+const SERVICE: &[&str] =
+    &["title", "aliases", "service-name", "owner", "repository", "runbook", "kind", "objectives"];
+const KPI: &[&str] = &["query", "unit", "claim", "window", "service", "link"];
+
+/// The tables inside the table `key`, in the order of the file.
+fn tables_of<'t>(
+    parent: &'t DeTable<'t>,
+    key: &'static str,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, &'t DeTable<'t>, Range<usize>)> {
+    let Some(reader) = Reader::below(parent, key, findings) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, value) in reader.table.iter() {
+        match value.get_ref() {
+            DeValue::Table(table) => found.push((name.get_ref().to_string(), table, name.span())),
+            other => wrong(reader.findings, value.span(), name.get_ref(), "a table", other),
+        }
+    }
+    found.sort_by_key(|(_, _, span)| span.start);
+    found
+}
+
+fn wrong(
+    findings: &mut Findings<'_>,
+    span: Range<usize>,
+    key: &str,
+    wanted: &str,
+    got: &DeValue<'_>,
+) {
+    findings.report(
+        Code::Config,
+        span,
+        format!("`{key}` must be {wanted}, not {}", got.type_str()),
+        format!("write `{key}` as {wanted}"),
+    );
+}
+
+/// One table, read key by key; a wrong type is a finding and counts as absent.
+struct Reader<'t, 'f, 'a> {
+    table: &'t DeTable<'t>,
+    name: &'static str,
+    findings: &'f mut Findings<'a>,
+    span: Range<usize>,
+}
+
+impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
+    fn below(
+        parent: &'t DeTable<'t>,
+        key: &'static str,
+        findings: &'f mut Findings<'a>,
+    ) -> Option<Self> {
+        let value = parent.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Self { table, name: key, findings, span: value.span() }),
+            other => {
+                wrong(findings, value.span(), key, "a table", other);
+                None
+            }
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.table.get(key)
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            other => {
+                wrong(self.findings, value.span(), key, "a string", other);
+                None
+            }
+        }
+    }
+
+    /// A folder inside the book's.
+    fn folder(&mut self, key: &str) -> Option<String> {
+        let text = self.text(key)?;
+        let trimmed = text.trim_end_matches('/');
+        Some(if trimmed.is_empty() { ".".to_owned() } else { trimmed.to_owned() })
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            other => {
+                wrong(self.findings, value.span(), key, "`true` or `false`", other);
+                None
+            }
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let items = match value.get_ref() {
+            DeValue::String(text) => return vec![text.to_string()],
+            DeValue::Array(items) => items,
+            other => {
+                wrong(self.findings, value.span(), key, "a list of strings", other);
+                return Vec::new();
+            }
+        };
+        let mut texts = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(text.to_string()),
+                other => wrong(self.findings, item.span(), key, "a list of strings", other),
+            }
+        }
+        texts
+    }
+
+    fn scrape(&mut self) -> Vec<ScrapeTarget> {
+        let Some(value) = self.value("scrape") else { return Vec::new() };
+        const SHAPE: &str = "a list of tables like { job = \"orders\", url = \"http://...\" }";
+        let DeValue::Array(items) = value.get_ref() else {
+            wrong(self.findings, value.span(), "scrape", SHAPE, value.get_ref());
+            return Vec::new();
+        };
+        let mut targets = Vec::new();
+        for item in items.iter() {
+            let DeValue::Table(table) = item.get_ref() else {
+                wrong(self.findings, item.span(), "scrape", SHAPE, item.get_ref());
+                continue;
+            };
+            let mut entry = Reader {
+                table,
+                name: "scrape target",
+                findings: &mut *self.findings,
+                span: item.span(),
+            };
+            if let (Some(job), Some(url)) = (entry.needed("job"), entry.needed("url")) {
+                targets.push(ScrapeTarget { job, url });
+            }
+        }
+        targets
+    }
+
+    fn needed(&mut self, key: &str) -> Option<String> {
+        if self.value(key).is_none() {
+            let message = format!("this {} has no `{key}`", self.name);
+            self.findings.report(
+                Code::Config,
+                self.span.clone(),
+                message,
+                format!("add `{key} = \"...\"`"),
+            );
+            return None;
+        }
+        self.text(key)
+    }
+
+    fn service(&mut self) -> ServiceConfig {
+        self.known(SERVICE);
+        let kind = self.text("kind");
+        if let Some(kind) = &kind {
+            self.one_of("kind", kind, &["service", "database", "queue", "external"]);
+        }
+        ServiceConfig {
+            title: self.text("title"),
+            aliases: self.texts("aliases"),
+            service_name: self.text("service-name"),
+            owner: self.text("owner"),
+            repository: self.text("repository"),
+            runbook: self.text("runbook"),
+            kind,
+        }
+    }
+
+    fn kpi(&mut self, config: &Config) -> KpiBinding {
+        self.known(KPI);
+        let named = self.text("service");
+        let service = named.as_deref().and_then(|name| config.service(name));
+        if let (Some(name), None) = (&named, &service) {
+            let span = self.value("service").map_or(self.span.clone(), Spanned::span);
+            let known = config.services.keys().map(|id| id.0.as_str());
+            let help = suggest::help(name, "services", known);
+            self.findings.report(Code::UnknownService, span, format!("no service `{name}`"), help);
+        }
+        KpiBinding {
+            query: self.text("query"),
+            unit: self.text("unit"),
+            claim: self.text("claim"),
+            window: self.text("window"),
+            service,
+        }
+    }
+
+    fn one_of(&mut self, key: &str, given: &str, allowed: &'static [&'static str]) {
+        if !allowed.contains(&given) {
+            let span = self.value(key).map_or(self.span.clone(), Spanned::span);
+            self.findings.report(
+                Code::Config,
+                span,
+                format!("`{key}` cannot be `{given}`"),
+                suggest::help(given, "values", allowed.iter().copied()),
+            );
+        }
+    }
+
+    /// Reports keys that look like a slip of the hand; others may belong to a later version.
+    fn known(&mut self, keys: &'static [&'static str]) {
+        for (name, _) in self.table.iter() {
+            let given: &str = name.get_ref();
+            if keys.contains(&given) {
+                continue;
+            }
+            if let Some(near) = suggest::nearest(given, keys.iter().copied()) {
+                self.findings.report(
+                    Code::Config,
+                    name.span(),
+                    format!("{} has no key `{given}`", self.name),
+                    format!("did you mean `{near}`?"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOK: &str = r#"
+[book]
+title = "CloudScale"
+authors = ["A"]
+language = "de"
+src = "content/"
+
+[build]
+build-dir = "out"
+
+[output.html]
+edit-url-template = "https://example.org/{path}"
+additional-css = ["x.css"]
+
+[output.loggia]
+optional = true
+discovery = ["http://127.0.0.1:9000/targets"]
+scrape = [{ job = "orders", url = "http://127.0.0.1:9100/metrics" }]
+
+[output.loggia.services.payments]
+title = "Payment Service"
+aliases = ["pay"]
+[output.loggia.services.auth]
+service-name = "auth-svc"
+kind = "service"
+
+[output.loggia.kpis."Response Time"]
+query = "up"
+unit = "s"
+service = "pay"
+"#;
+
+    #[test]
+    fn a_whole_book() {
+        let (config, found) = Config::parse(&SourceFile::new("book.toml", BOOK));
+        assert_eq!(found, []);
+        assert_eq!(config.title.as_deref(), Some("CloudScale"));
+        assert_eq!((&*config.language, &*config.src, &*config.build_dir), ("de", "content", "out"));
+        let names: Vec<&str> = config.services.keys().map(|id| id.0.as_str()).collect();
+        assert_eq!(names, ["payments", "auth"], "in the order of the file");
+        assert_eq!(config.kpis["Response Time"].service, Some(ServiceId("payments".into())));
+        assert_eq!(config.scrape.len(), 1);
+        assert_eq!(config.discovery.len(), 1);
+        assert!(config.edit_url_template.is_some());
+    }
+
+    #[test]
+    fn mistakes_have_places() {
+        for (text, line, column, message) in [
+            ("[book]\ntitle = 5\n", 2, 9, "`title` must be a string"),
+            ("[book\n", 1, 6, "is not TOML"),
+            ("book = 1\n", 1, 8, "`book` must be a table"),
+            ("[output.loggia]\ndiscovery = [1]\n", 2, 14, "list of strings"),
+            ("[output.loggia]\nscrape = [{ job = \"a\" }]\n", 2, 11, "has no `url`"),
+            ("[output.loggia.services.a]\nalias = []\n", 2, 1, "no key `alias`"),
+            ("[output.loggia.services.a]\nkind = \"databse\"\n", 2, 8, "cannot be `databse`"),
+            (
+                "[output.loggia.services.orders]\n[output.loggia.kpis.x]\nservice = \"oders\"\n",
+                3,
+                11,
+                "no service `oders`",
+            ),
+        ] {
+            let (_, found) = Config::parse(&SourceFile::new("book.toml", text));
+            let first = found.first().unwrap_or_else(|| panic!("nothing found in {text}"));
+            assert_eq!((first.line, first.column), (line, column), "{text}: {}", first.message);
+            assert!(first.message.contains(message), "{text}: {}", first.message);
+            assert!(first.help.is_some());
         }
     }
 }

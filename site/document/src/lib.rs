@@ -3,11 +3,39 @@
 //! `loggia` reads the files and hands in their text; `evidence` reads what is bound to what; `pages`
 //! turns blocks into HTML. This crate does no I/O and knows nothing of telemetry: it says *what* is
 //! bound (ids, queries, claims in words), never whether it holds.
+//!
+//! The walk: [`Config::parse`], then [`Book::assemble`], which orders the files (`summary`), reads
+//! each (`page`: `encoding`, `frontmatter`, `body`) and checks the links between them (`crosslinks`).
+
+mod model;
+
+mod config;
 
 mod book;
-mod config;
-mod model;
+mod summary;
+
 mod page;
+
+mod encoding;
+mod frontmatter;
+
+mod body;
+
+mod fences;
+mod headings;
+mod links;
+mod raw;
+mod terms;
+
+mod boxes;
+mod kpi;
+
+mod crosslinks;
+
+mod colour;
+mod findings;
+mod html;
+mod suggest;
 
 pub use model::*;
 pub use page::parse_page;

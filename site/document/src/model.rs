@@ -186,7 +186,7 @@ pub struct Hero {
     #[serde(default)]
     pub subtitle: Option<String>,
     /// A button.
-    #[serde(default)]
+    #[serde(default, alias = "call-to-action", alias = "call_to_action")]
     pub call_to_action: Option<CallToAction>,
 }
 

@@ -1,0 +1,138 @@
+//! Links between pages: does the page, the anchor or the file exist?
+//!
+//! `book` asks once all pages are read.
+
+use crate::{Link, Page, links, suggest};
+use diagnostics::{Code, Diagnostic};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Broken links reported per book; looking for the name that was meant costs time for each.
+const FINDINGS_MAX: usize = 500;
+
+/// Addresses that a server of the book answers itself.
+const SERVED: &[&str] = &["live/", "api/", "prometheus/", "jaeger/", "assets/"];
+
+/// Adds a finding for every link that leads nowhere.
+pub(crate) fn check(
+    pages: &[Arc<Page>],
+    assets: Option<&[String]>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let map = Map::new(pages, assets);
+    let links = pages.iter().flat_map(|page| page.links.iter().map(move |link| (&**page, link)));
+    let broken = links.filter_map(|(page, link)| map.check(page, link));
+    findings.extend(broken.take(FINDINGS_MAX));
+}
+
+struct Map<'p> {
+    /// Pages by the path of their source.
+    by_source: HashMap<&'p str, &'p Page>,
+    /// Pages by their address.
+    by_path: HashMap<&'p str, &'p Page>,
+    anchors: HashMap<&'p str, HashSet<&'p str>>,
+    folders: HashSet<String>,
+    assets: Option<HashSet<&'p str>>,
+}
+
+impl<'p> Map<'p> {
+    fn new(pages: &'p [Arc<Page>], assets: Option<&'p [String]>) -> Self {
+        let files = pages.iter().map(|page| page.source.as_str());
+        let others = assets.unwrap_or_default().iter().map(String::as_str);
+        let mut folders = HashSet::from([String::new()]);
+        for path in files.chain(others) {
+            folders.extend(path.match_indices('/').map(|(at, _)| path[..=at].to_owned()));
+        }
+        let anchors = |page: &'p Arc<Page>| {
+            (page.source.as_str(), page.anchors.iter().map(String::as_str).collect())
+        };
+        Self {
+            by_source: pages.iter().map(|page| (page.source.as_str(), &**page)).collect(),
+            by_path: pages.iter().map(|page| (page.path.as_str(), &**page)).collect(),
+            anchors: pages.iter().map(anchors).collect(),
+            folders,
+            assets: assets.map(|all| all.iter().map(String::as_str).collect()),
+        }
+    }
+
+    fn check(&self, page: &Page, link: &Link) -> Option<Diagnostic> {
+        let (path, _, fragment) = links::parts(&link.target);
+        let path = links::decode(path);
+        if path.is_empty() {
+            return self.check_anchor(page, page, link, fragment?);
+        }
+        let Some(resolved) = links::resolve(&page.source, &path) else {
+            let message = format!("`{path}` leads out of the book");
+            let help =
+                "link to a page or file below the source folder, or to an address on the web";
+            return Some(finding(page, link, message, help.to_owned()));
+        };
+        if SERVED.iter().any(|served| resolved.starts_with(served)) {
+            return None;
+        }
+        let as_folder = format!("{}/index.html", resolved.trim_end_matches('/'));
+        let as_folder = as_folder.trim_start_matches('/');
+        let target = self
+            .by_source
+            .get(resolved.as_str())
+            .or_else(|| self.by_path.get(resolved.as_str()))
+            .or_else(|| self.by_path.get(as_folder));
+        match (target, fragment) {
+            (Some(target), Some(fragment)) => self.check_anchor(page, target, link, fragment),
+            (Some(_), None) => None,
+            (None, _) => self.check_file(page, link, &resolved),
+        }
+    }
+
+    fn check_anchor(
+        &self,
+        page: &Page,
+        target: &Page,
+        link: &Link,
+        fragment: &str,
+    ) -> Option<Diagnostic> {
+        let rewritten = links::rewrite(&format!("#{fragment}"));
+        let anchor = links::decode(&rewritten[1..]);
+        let anchors = self.anchors.get(target.source.as_str())?;
+        if anchor.is_empty() || anchor == "top" || anchors.contains(anchor.as_str()) {
+            return None;
+        }
+        let message = match page.source == target.source {
+            true => format!("no heading of this page has the id `{anchor}`"),
+            false => format!("no heading of `{}` has the id `{anchor}`", target.source),
+        };
+        let known = target.anchors.iter().map(String::as_str);
+        Some(finding(page, link, message, suggest::help(&anchor, "ids", known)))
+    }
+
+    /// A path that is no page: sound when it is another file, or when nobody said which there are.
+    fn check_file(&self, page: &Page, link: &Link, resolved: &str) -> Option<Diagnostic> {
+        let folder = resolved.ends_with('/') || self.folders.contains(&format!("{resolved}/"));
+        if folder && self.folders.contains(&format!("{}/", resolved.trim_end_matches('/'))) {
+            return None;
+        }
+        let is_page = links::markdown_stem(resolved).is_some() || resolved.ends_with(".html");
+        let known = self.assets.as_ref().map(|assets| assets.contains(resolved));
+        if known == Some(true) || (!is_page && known.is_none()) {
+            return None;
+        }
+        let (what, names): (&str, Vec<&str>) = if is_page {
+            ("pages", self.by_source.keys().copied().collect())
+        } else {
+            ("files", self.assets.iter().flatten().copied().collect())
+        };
+        let mut names = names;
+        names.sort_unstable();
+        let given = match resolved.strip_suffix(".html") {
+            Some(stem) if is_page => format!("{stem}.md"),
+            _ => resolved.to_owned(),
+        };
+        let message = format!("no {} `{resolved}`", if is_page { "page" } else { "file" });
+        Some(finding(page, link, message, suggest::help(&given, what, names.iter().copied())))
+    }
+}
+
+fn finding(page: &Page, link: &Link, message: String, help: String) -> Diagnostic {
+    let span = crate::findings::place_of(page.file.text(), link.span.clone(), &link.target);
+    Diagnostic::at(Code::BrokenLink, &page.file, span, message).with_help(help)
+}
