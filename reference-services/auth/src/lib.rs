@@ -1,7 +1,36 @@
-//! CloudScale's accounts and tokens.
+//! CloudScale's accounts and tokens: register, log in, ask about a session, and
+//! publish the keys with which every service checks tokens by itself.
+
+#![forbid(unsafe_code)]
+
+mod api;
+pub mod domain;
+pub mod password;
+pub mod signing;
+mod store;
+
+use anyhow::Context as _;
+use chassis::token::Keys;
+use chassis::{App, Chassis, Config, Verifier};
+
+/// The service's name.
+pub const NAME: &str = "auth";
 
 /// Runs the service until it is told to stop (SIGTERM or Ctrl-C).
-pub async fn run(config: chassis::Config) -> anyhow::Result<()> {
-    let _ = config;
-    std::future::pending().await
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    chassis::run(config, build).await
+}
+
+/// Builds the service.
+pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
+    let accounts = store::Accounts::open(&chassis).await?;
+    let store = accounts.store().clone();
+    let file = chassis.config.data_dir.join(signing::KEY_FILE);
+    let signer = signing::Signer::open(&file)
+        .with_context(|| format!("cannot read or make the key `{}`", file.display()))?;
+    let verifier = Verifier::fixed(Keys::of(&signer.published()), &chassis);
+    let passwords = password::Passwords::new()?;
+    let counters = api::Counters::new(&chassis.metrics);
+    let router = api::routes(api::State { accounts, signer, verifier, passwords, counters });
+    Ok(App { router, store: Some(store) })
 }

@@ -168,8 +168,7 @@ impl Call {
     #[must_use]
     pub fn json(mut self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body).expect("contract types have only strings as keys");
-        self.headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body(bytes)
     }
 
@@ -284,16 +283,19 @@ impl Client {
         let sent = self.send(call, address, &span).instrument(span.clone());
         let outcome = match tokio::time::timeout_at(deadline.into(), sent).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                Err(CallError::TimedOut { peer: call.peer.clone(), timeout: call.timeout })
-            }
+            Err(_) => Err(CallError::TimedOut { peer: call.peer.clone(), timeout: call.timeout }),
         };
         describe(&span, call, &outcome);
         self.observe(call, &outcome, start.elapsed());
         outcome
     }
 
-    async fn send(&self, call: &Call, address: SocketAddr, span: &Span) -> Result<Reply, CallError> {
+    async fn send(
+        &self,
+        call: &Call,
+        address: SocketAddr,
+        span: &Span,
+    ) -> Result<Reply, CallError> {
         let interrupted = |source: Box<dyn std::error::Error + Send + Sync>| {
             CallError::Interrupted { peer: call.peer.clone(), source }
         };

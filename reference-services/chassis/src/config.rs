@@ -68,7 +68,9 @@ pub struct Config {
 
 /// A variable that does not say what it should.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{variable}` is `{value}`, which is not {expected}\nhelp: for example `{variable}={example}`")]
+#[error(
+    "`{variable}` is `{value}`, which is not {expected}\nhelp: for example `{variable}={example}`"
+)]
 pub struct ConfigError {
     variable: &'static str,
     value: String,
@@ -174,7 +176,8 @@ mod tests {
 
     #[test]
     fn peers_are_read_by_name() {
-        let config = read(&[(variables::PEERS, "auth=127.0.0.1:1, payments=127.0.0.1:2,")]).unwrap();
+        let config =
+            read(&[(variables::PEERS, "auth=127.0.0.1:1, payments=127.0.0.1:2,")]).unwrap();
         assert_eq!(config.peers["payments"].port(), 2);
         assert_eq!(config.peers.len(), 2);
     }

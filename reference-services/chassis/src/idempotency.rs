@@ -62,8 +62,7 @@ impl IntoResponse for Answer {
         let mut response = (self.status, self.body).into_response();
         let headers = response.headers_mut();
         let problem = self.status.is_client_error() || self.status.is_server_error();
-        let media_type =
-            if problem { contracts::problem::MEDIA_TYPE } else { "application/json" };
+        let media_type = if problem { contracts::problem::MEDIA_TYPE } else { "application/json" };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(Ok(location)) = self.location.map(HeaderValue::try_from) {
             headers.insert(header::LOCATION, location);
@@ -92,11 +91,8 @@ impl Idempotency {
                      status INTEGER NOT NULL, body BLOB NOT NULL, location TEXT,
                      created_ms INTEGER NOT NULL, PRIMARY KEY (scope, key)) STRICT";
         sqlx::query(sql).execute(store.pool()).await?;
-        let this = Self {
-            store: store.clone(),
-            tasks: chassis.tasks.clone(),
-            turns: Turns::default(),
-        };
+        let this =
+            Self { store: store.clone(), tasks: chassis.tasks.clone(), turns: Turns::default() };
         let purger = this.clone();
         chassis.tasks.repeat("purge idempotency keys", PURGE_EVERY, move || {
             let purger = purger.clone();

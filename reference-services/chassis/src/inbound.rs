@@ -52,7 +52,8 @@ fn server_span(request: &Request) -> Span {
     let method = method_name(request.method());
     let route = route_of(request);
     let name = if route.is_empty() { method.to_owned() } else { format!("{method} {route}") };
-    let span = tracing::info_span!(target: SPANS, "request", otel.name = name, otel.kind = "server");
+    let span =
+        tracing::info_span!(target: SPANS, "request", otel.name = name, otel.kind = "server");
     // The span has not started yet: the one way that this fails is that spans
     // are not installed, and then there is nothing to tie together.
     let _ = span.set_parent(propagation::extract(request.headers()));

@@ -37,7 +37,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Posted<T> {
 }
 
 /// The body's bytes, up to the limit that the chassis sets.
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
+pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large")
@@ -141,8 +141,16 @@ mod tests {
             ("{} x", 422, Some("lines")),
             (r#"{"currency":"EUR"}"#, 422, Some("lines")),
             (r#"{"lines":[],"currency":"XXX"}"#, 422, Some("currency")),
-            (r#"{"lines":[{"sku":"a","unit_price_minor":1}],"currency":"EUR"}"#, 422, Some("lines[0].quantity")),
-            (r#"{"lines":[{"sku":"a","quantity":-1,"unit_price_minor":1}]}"#, 422, Some("lines[0].quantity")),
+            (
+                r#"{"lines":[{"sku":"a","unit_price_minor":1}],"currency":"EUR"}"#,
+                422,
+                Some("lines[0].quantity"),
+            ),
+            (
+                r#"{"lines":[{"sku":"a","quantity":-1,"unit_price_minor":1}]}"#,
+                422,
+                Some("lines[0].quantity"),
+            ),
             (r#"{"lines":[],"currency":"EUR","x":1}"#, 422, Some("x")),
             (r#"{"lines":[],"currency":"EUR"} x"#, 400, None),
         ];
@@ -156,7 +164,8 @@ mod tests {
     #[test]
     fn keys_are_short_and_printable() {
         let long = "x".repeat(MAX_KEY_BYTES + 1);
-        let cases = [("a", true), ("", false), ("a b", false), ("ä", false), (long.as_str(), false)];
+        let cases =
+            [("a", true), ("", false), ("a b", false), ("ä", false), (long.as_str(), false)];
         for (text, good) in cases {
             assert_eq!(IdempotencyKey::parse(text).is_some(), good, "{text}");
         }

@@ -36,12 +36,7 @@ impl Metrics {
             http_server: durations(
                 "http_server_request_duration_seconds",
                 "Duration of requests that this service answered.",
-                &[
-                    "http_request_method",
-                    "http_route",
-                    "http_response_status_code",
-                    "error_type",
-                ],
+                &["http_request_method", "http_route", "http_response_status_code", "error_type"],
             ),
             http_server_active: IntGauge::new(
                 "http_server_active_requests",
@@ -83,8 +78,8 @@ impl Metrics {
     /// A counter of the service's own business. Ids are no labels: `labels`
     /// have few values each.
     pub fn counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let counter =
-            IntCounterVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+        let counter = IntCounterVec::new(Opts::new(name, help), labels)
+            .expect("the name and labels are valid");
         self.register(counter.clone());
         counter
     }
@@ -151,7 +146,8 @@ mod tests {
             "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",\
              http_response_status_code=\"200\",http_route=\"/v1/orders\",le=\"0.2\"} 1"
         );
-        for name in ["process_start_time_seconds", "process_resident_memory_bytes", "target_info{"] {
+        for name in ["process_start_time_seconds", "process_resident_memory_bytes", "target_info{"]
+        {
             assert!(text.contains(name), "{name} is missing");
         }
     }

@@ -8,7 +8,8 @@ use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 
 /// The caller's context as its headers tell it; empty when they tell none.
 pub(crate) fn extract(headers: &HeaderMap) -> Context {
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &Reader(headers));
+    let context =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Reader(headers));
     BaggagePropagator::new().extract_with_context(&context, &Reader(headers))
 }
 
@@ -37,7 +38,8 @@ impl Injector for Writer<'_> {
         if value.is_empty() {
             return;
         }
-        let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::from_str(&value)) else {
+        let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::from_str(&value))
+        else {
             return;
         };
         self.0.insert(name, value);

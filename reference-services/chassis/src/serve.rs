@@ -126,8 +126,12 @@ where
     let metrics = Metrics::new(&config);
     let client = Client::new(config.peers.clone(), metrics.clone());
     let tasks = Tasks::default();
-    let chassis =
-        Chassis { config: Arc::new(config), metrics: metrics.clone(), client, tasks: tasks.clone() };
+    let chassis = Chassis {
+        config: Arc::new(config),
+        metrics: metrics.clone(),
+        client,
+        tasks: tasks.clone(),
+    };
     let App { router, store } = build(chassis.clone()).await?;
     let address = listener.local_addr()?;
     let routes = surround(router, metrics, store.clone());

@@ -57,7 +57,8 @@ impl Telemetry {
     /// Installs spans and logs for this process. Needs a tokio runtime. A
     /// collector that is away costs the spans and nothing else.
     pub fn install(config: &Config) -> anyhow::Result<Self> {
-        let provider = config.otlp_endpoint.as_deref().map(|to| exporter(config, to)).transpose()?;
+        let provider =
+            config.otlp_endpoint.as_deref().map(|to| exporter(config, to)).transpose()?;
         let spans = provider.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer(SPANS))
@@ -65,9 +66,7 @@ impl Telemetry {
                 .with_threads(false)
                 .with_level(false)
                 .with_target(false)
-                .with_filter(filter_fn(|metadata| {
-                    metadata.is_span() && metadata.target() == SPANS
-                }))
+                .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS))
         });
         let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let logs = match config.log_format {

@@ -97,12 +97,11 @@ impl Keys {
         }
         let id = header.kid.ok_or(TokenError::Invalid)?;
         let key = self.0.get(&id).ok_or(TokenError::UnknownKey)?;
-        let claims = decode::<Claims>(token, key, &validation()).map_err(|error| {
-            match error.kind() {
+        let claims =
+            decode::<Claims>(token, key, &validation()).map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
-            }
-        })?;
+            })?;
         let Claims { sub, roles, exp, .. } = claims.claims;
         Ok(Caller { account: sub, roles, expires_s: exp })
     }
@@ -128,11 +127,8 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that fetches the keys from the peer `auth`, now and then.
     pub fn start(chassis: &Chassis) -> Self {
-        let this = Self {
-            keys: Arc::default(),
-            fetched: Arc::default(),
-            client: chassis.client.clone(),
-        };
+        let this =
+            Self { keys: Arc::default(), fetched: Arc::default(), client: chassis.client.clone() };
         let refreshed = this.clone();
         chassis.tasks.repeat("refresh token keys", REFRESH_EVERY, move || {
             let verifier = refreshed.clone();

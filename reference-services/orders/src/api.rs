@@ -101,7 +101,10 @@ async fn list(
     let Query(window) = window?;
     let limit = window.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Failure::invalid(vec![field("limit", format!("must be from 1 to {MAX_LIMIT}"))]));
+        return Err(Failure::invalid(vec![field(
+            "limit",
+            format!("must be from 1 to {MAX_LIMIT}"),
+        )]));
     }
     let mut orders = state.orders.of_customer(caller.account, window.before, limit + 1).await?;
     let more = orders.len() > limit as usize;

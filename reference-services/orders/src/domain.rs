@@ -29,9 +29,8 @@ pub fn price(request: &PlaceOrder) -> Result<Money, Vec<FieldError>> {
     }
     for (at, line) in request.lines.iter().take(MAX_LINES).enumerate() {
         if !is_sku(&line.sku) {
-            let message = format!(
-                "must be 1 to {MAX_SKU_BYTES} letters, digits, `-`, `_` or `.` (ASCII)"
-            );
+            let message =
+                format!("must be 1 to {MAX_SKU_BYTES} letters, digits, `-`, `_` or `.` (ASCII)");
             faults.push(field(format!("lines[{at}].sku"), message));
         }
         if !(1..=MAX_QUANTITY).contains(&line.quantity) {
@@ -78,9 +77,9 @@ mod tests {
             })
             .collect();
         let priced = price(&PlaceOrder { lines, currency: Currency::Eur });
-        let found = priced.map(|total| total.minor).map_err(|faults| {
-            faults.into_iter().map(|fault| fault.field).collect::<Vec<_>>()
-        });
+        let found = priced
+            .map(|total| total.minor)
+            .map_err(|faults| faults.into_iter().map(|fault| fault.field).collect::<Vec<_>>());
         let expected = expected
             .map_err(|fields| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>());
         assert_eq!(found, expected);
@@ -93,9 +92,15 @@ mod tests {
         check(&[], Err(&["lines"]));
         check(&[("tea", 0, 450)], Err(&["lines[0].quantity"]));
         check(&[("tea", 1, 1), ("tea", 1, -1)], Err(&["lines[1].unit_price_minor"]));
-        check(&[("", 1, 1), ("a b", 1, 0)], Err(&["lines[0].sku", "lines[1].sku", "lines[1].unit_price_minor"]));
+        check(
+            &[("", 1, 1), ("a b", 1, 0)],
+            Err(&["lines[0].sku", "lines[1].sku", "lines[1].unit_price_minor"]),
+        );
         check(&[("x", MAX_QUANTITY, 100_001)], Err(&["lines"]));
-        check(&[("x", u32::MAX, i64::MAX)], Err(&["lines[0].quantity", "lines[0].unit_price_minor"]));
+        check(
+            &[("x", u32::MAX, i64::MAX)],
+            Err(&["lines[0].quantity", "lines[0].unit_price_minor"]),
+        );
         check(&[("x", 1, 1); MAX_LINES + 1], Err(&["lines"]));
     }
 }

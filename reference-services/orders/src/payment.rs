@@ -38,8 +38,7 @@ impl Payments {
 
     /// Reserves the order's total and takes it.
     pub(crate) async fn pay(&self, order: &Order) -> Paid {
-        let request =
-            Authorise { order: order.id, customer: order.customer, amount: order.total };
+        let request = Authorise { order: order.id, customer: order.customer, amount: order.total };
         let call = Call::post(PEER, "/v1/payments")
             .json(&request)
             .idempotency_key(&order.id.to_string())

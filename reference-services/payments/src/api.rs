@@ -6,7 +6,9 @@ use axum::extract::{FromRef, Path};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
-use chassis::{Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Metrics, Posted, Verifier};
+use chassis::{
+    Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Metrics, Posted, Verifier,
+};
 use contracts::payments::{Authorise, LedgerReport, Payment, PaymentState};
 use http::StatusCode;
 use prometheus::IntCounterVec;

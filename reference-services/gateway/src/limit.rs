@@ -1,0 +1,199 @@
+//! How often a client may call. Each client has a bucket of `burst` requests
+//! that fills again at `per_second`. `api` asks before it does anything else.
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+/// A client's allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests a second, in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests at once.
+    pub burst: NonZeroU32,
+}
+
+impl Allowance {
+    /// An allowance; zero counts as one.
+    pub const fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+    }
+}
+
+const fn at_least_one(value: u32) -> NonZeroU32 {
+    match NonZeroU32::new(value) {
+        Some(value) => value,
+        None => NonZeroU32::MIN,
+    }
+}
+
+/// The allowances of the gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one network address, which many customers may share.
+    pub address: Allowance,
+    /// Of one account.
+    pub account: Allowance,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { address: Allowance::new(5_000, 10_000), account: Allowance::new(100, 200) }
+    }
+}
+
+/// What a client is told, allowed or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the request may go on.
+    pub allowed: bool,
+    /// The bucket's size.
+    pub limit: u32,
+    /// Requests that are left at once.
+    pub remaining: u32,
+    /// When the bucket is full again, in whole seconds.
+    pub reset_s: u64,
+    /// When to try again, in whole seconds; 0 when the request is allowed.
+    pub retry_after_s: u64,
+}
+
+type Buckets<K, C> = RateLimiter<K, DashMapStateStore<K>, C, StateInformationMiddleware>;
+
+/// Limits the clients that `K` tells apart. Clones share the buckets.
+pub struct Limiter<K: Clone + Hash + Eq, C: Clock = MonotonicClock> {
+    allowance: Allowance,
+    buckets: Arc<Buckets<K, C>>,
+    clock: C,
+}
+
+impl<K: Clone + Hash + Eq, C: Clock + Clone> Clone for Limiter<K, C> {
+    fn clone(&self) -> Self {
+        Self {
+            allowance: self.allowance,
+            buckets: Arc::clone(&self.buckets),
+            clock: self.clock.clone(),
+        }
+    }
+}
+
+impl<K: Clone + Hash + Eq, C: Clock> std::fmt::Debug for Limiter<K, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limiter").field("allowance", &self.allowance).finish_non_exhaustive()
+    }
+}
+
+impl<K: Clone + Hash + Eq> Limiter<K> {
+    /// A limiter on the system's clock.
+    pub fn new(allowance: Allowance) -> Self {
+        Self::with_clock(allowance, MonotonicClock)
+    }
+}
+
+impl<K: Clone + Hash + Eq, C: Clock + Clone> Limiter<K, C> {
+    /// A limiter on any clock.
+    pub fn with_clock(allowance: Allowance, clock: C) -> Self {
+        let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
+        let buckets = RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware();
+        Self { allowance, buckets: Arc::new(buckets), clock }
+    }
+
+    /// Takes one request out of the client's bucket, if it holds one.
+    pub fn check(&self, client: &K) -> Verdict {
+        let limit = self.allowance.burst.get();
+        match self.buckets.check_key(client) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let reset_s = self.refill_s(limit.saturating_sub(remaining));
+                Verdict { allowed: true, limit, remaining, reset_s, retry_after_s: 0 }
+            }
+            Err(refused) => {
+                let wait = refused.wait_time_from(self.clock.now());
+                let retry_after_s = whole_seconds(wait).max(1);
+                let reset_s = self.refill_s(limit);
+                Verdict { allowed: false, limit, remaining: 0, reset_s, retry_after_s }
+            }
+        }
+    }
+
+    /// Forgets the clients whose buckets are full: they are as good as new. So
+    /// no more clients are remembered than were heard of lately.
+    pub fn forget_quiet(&self) {
+        self.buckets.retain_recent();
+        self.buckets.shrink_to_fit();
+    }
+
+    fn refill_s(&self, missing: u32) -> u64 {
+        u64::from(missing.div_ceil(self.allowance.per_second.get()))
+    }
+}
+
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    /// Every way to call, however uneven, gets at most `limit x window + burst`
+    /// requests through in any window.
+    #[test]
+    fn no_window_holds_more_than_the_limit_and_the_burst() {
+        let cases = [(10, 5, 1), (100, 200, 3), (1, 1, 70), (50, 10, 0)];
+        for (per_second, burst, pause_ms) in cases {
+            let clock = FakeRelativeClock::default();
+            let limiter = Limiter::with_clock(Allowance::new(per_second, burst), clock.clone());
+            let mut passed_ms = Vec::new();
+            let mut now_ms = 0_u64;
+            for round in 0..4000_u64 {
+                // Bursts of different sizes with pauses of different lengths.
+                let pause = if round % 97 == 0 { 900 } else { pause_ms * (round % 3) };
+                clock.advance(Duration::from_millis(pause));
+                now_ms += pause;
+                if limiter.check(&"client").allowed {
+                    passed_ms.push(now_ms);
+                }
+            }
+            check_windows(&passed_ms, per_second, burst);
+        }
+    }
+
+    fn check_windows(passed_ms: &[u64], per_second: u32, burst: u32) {
+        for (first, start) in passed_ms.iter().enumerate() {
+            for (last, end) in passed_ms.iter().enumerate().skip(first).step_by(7) {
+                let allowed = f64::from(per_second) * ((end - start) as f64 / 1000.0);
+                let count = (last - first + 1) as f64;
+                assert!(count <= allowed + f64::from(burst) + 1e-9, "{count} in {start}..{end} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn one_client_does_not_use_up_anothers_allowance() {
+        let limiter = Limiter::with_clock(Allowance::new(1, 2), FakeRelativeClock::default());
+        let allowed = |client| limiter.check(&client).allowed;
+        assert_eq!([allowed("a"), allowed("a"), allowed("a")], [true, true, false]);
+        assert!(allowed("b"));
+        let refused = limiter.check(&"a");
+        assert_eq!((refused.remaining, refused.retry_after_s, refused.reset_s), (0, 1, 2));
+    }
+
+    #[test]
+    fn quiet_clients_are_forgotten() {
+        let clock = FakeRelativeClock::default();
+        let limiter = Limiter::with_clock(Allowance::new(1, 2), clock.clone());
+        (0..100).for_each(|client| drop(limiter.check(&client)));
+        clock.advance(Duration::from_secs(10));
+        limiter.forget_quiet();
+        assert_eq!(limiter.buckets.len(), 0);
+    }
+}
