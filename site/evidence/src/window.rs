@@ -1,0 +1,58 @@
+//! The span over which rates and quantiles are measured. `loggia` chooses it, `plan` puts it into
+//! queries.
+
+use serde::Serialize;
+
+/// The spans to choose from, seconds, shortest first.
+const LADDER_S: [u32; 4] = [5, 15, 30, 60];
+
+/// A span of time for rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Window(u32);
+
+impl Window {
+    /// The largest rung of 5, 15, 30 and 60 s that lies wholly behind the first sample, so that a
+    /// rate is never spread over time that nobody measured. The shortest when even that does not.
+    pub fn covering(first_sample_ms: Option<i64>, now_ms: i64) -> Self {
+        let covered_ms = first_sample_ms.map_or(0, |first| now_ms.saturating_sub(first));
+        let covers = |rung: &&u32| i64::from(**rung) * 1000 <= covered_ms;
+        Self(LADDER_S.iter().rev().find(covers).copied().unwrap_or(LADDER_S[0]))
+    }
+
+    /// Its length in seconds.
+    pub fn seconds(self) -> u32 {
+        self.0
+    }
+
+    /// As PromQL writes it: `15s`.
+    pub fn promql(self) -> String {
+        format!("{}s", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_covered_rung_is_taken() {
+        let now = 1_000_000;
+        let cases = [
+            (None, 5),
+            (Some(now), 5),
+            (Some(now - 4_000), 5),
+            (Some(now - 14_999), 5),
+            (Some(now - 15_000), 15),
+            (Some(now - 29_999), 15),
+            (Some(now - 30_000), 30),
+            (Some(now - 60_000), 60),
+            (Some(0), 60),
+            (Some(now + 10_000), 5),
+            (Some(i64::MIN), 60),
+        ];
+        for (first, seconds) in cases {
+            assert_eq!(Window::covering(first, now).seconds(), seconds, "first sample {first:?}");
+        }
+    }
+}
