@@ -15,7 +15,7 @@ await withBrowser(async (_browser, open) => {
 
   step("all is well first");
   for (const [what, key] of Object.entries(looks)) {
-    await until(`${what} is ok`, async () => (await state(page, key)) === "ok");
+    await until(`${what} is healthy`, async () => (await state(page, key)) === "healthy");
   }
   await page.evaluate(() => { window.stayed = true; });
 
@@ -23,14 +23,14 @@ await withBrowser(async (_browser, open) => {
   const killed = Date.now();
   process.kill(Number(pid), "SIGKILL");
   for (const [what, key] of Object.entries(looks)) {
-    await until(`${what} changes`, async () => (await state(page, key)) !== "ok", SEEN_WITHIN - (Date.now() - killed));
+    await until(`${what} changes`, async () => (await state(page, key)) !== "healthy", SEEN_WITHIN - (Date.now() - killed));
     console.log(`  ${what} after ${Date.now() - killed} ms: ${await state(page, key)}`);
   }
   await picture(page, "payments-down");
 
   step("it comes back, and the page shows it without a reload");
   for (const [what, key] of Object.entries(looks)) {
-    await until(`${what} recovers`, async () => (await state(page, key)) === "ok", 60_000);
+    await until(`${what} recovers`, async () => (await state(page, key)) === "healthy", 60_000);
     console.log(`  ${what} after ${Date.now() - killed} ms`);
   }
   check(await page.evaluate(() => window.stayed === true), "the page was not reloaded");

@@ -26,7 +26,7 @@ await withBrowser(async (_browser, open) => {
   step("the reader's own switch, kept over a reload");
   const shown = () => page.evaluate(() => document.documentElement.dataset.mode);
   const first = await shown();
-  await page.locator("[data-mode-toggle]").click();
+  await page.locator("#mode").click();
   const chosen = await shown();
   check(chosen !== first, `still ${first}`);
   await page.reload();
@@ -42,7 +42,7 @@ await withBrowser(async (_browser, open) => {
 
   step("at least 4 services are up");
   for (const service of ["gateway", "auth", "orders", "payments"]) {
-    await until(`${service} is healthy`, async () => (await state(page, `svc.${service}.health`)) === "ok");
+    await until(`${service} is healthy`, async () => (await state(page, `svc.${service}.health`)) === "healthy");
   }
 
   step("a KPI changes between two looks");
@@ -82,7 +82,7 @@ await withBrowser(async (_browser, open) => {
   await link.click();
   await page.waitForURL("**/live/traces/*");
   await page.goto(`${url}/live/traces/${found.id}`);
-  const services = await page.locator("[data-service]").evaluateAll((all) => [...new Set(all.map((one) => one.dataset.service))]);
+  const services = await page.locator(".waterfall li .name b").evaluateAll((all) => [...new Set(all.map((one) => one.textContent))]);
   check(services.length >= 3, `spans of ${services}`);
   await picture(page, "trace-light", { fullPage: true });
 

@@ -26,6 +26,6 @@ await withBrowser(async (_browser, open) => {
   check(await errors.isVisible(), "errors are shown at an edge");
 
   step("what needs a script is not offered");
-  check(!(await page.locator("[data-mode-toggle]").isVisible()), "the switch of the mode");
+  check(!(await page.locator("#mode").isVisible()), "the switch of the mode");
   await picture(page, "book-without-script", { fullPage: true });
 });

@@ -103,7 +103,7 @@ fn the_page_has_figures(url: &str) {
     for service in ["gateway", "auth", "orders", "payments"] {
         within(&format!("{service} is healthy with a rate"), SOON, || {
             let cells = &snapshot(url)["cells"];
-            cells[format!("svc.{service}.health")]["s"] == "ok"
+            cells[format!("svc.{service}.health")]["s"] == "healthy"
                 && cells[format!("svc.{service}.rate")]["t"].as_str().is_some_and(|t| t.contains("/s"))
         });
     }

@@ -36,8 +36,8 @@ pub fn run(dir: &Path, dest: Option<&Path>, strict: bool, talk: Talk) -> anyhow:
         let index = document::Page { path: "index.html".to_owned(), ..(**first).clone() };
         output.write("index.html", pages::render_page(&site, &index, None, &[]).as_bytes())?;
     }
-    for (path, _mime, bytes) in assets.files() {
-        output.write(path, bytes)?;
+    for asset in assets.iter() {
+        output.write(&asset.path, &asset.bytes)?;
     }
     for asset in &read.assets {
         let bytes = fs::read(read.pages_dir.join(asset))

@@ -185,8 +185,12 @@ impl Reader {
     }
 
     fn tell_problems(&mut self) {
-        let problems = self.shown.borrow().problems(&self.view);
-        let data = to_json(&problems);
+        let (problems, kept) = {
+            let shown = self.shown.borrow();
+            (shown.problems(&self.view), shown.is_kept(&self.view))
+        };
+        let html = pages::render_problems(&problems, kept);
+        let data = serde_json::json!({ "html": if problems.is_empty() { "" } else { &html } }).to_string();
         self.waiting.push_back(Event::default().event("problems").data(data));
     }
 }

@@ -108,7 +108,7 @@ async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Respons
     match app.assets.get(&path) {
         Some(asset) => (
             [(header::CONTENT_TYPE, asset.mime), (header::CACHE_CONTROL, FOREVER)],
-            asset.bytes.to_vec(),
+            asset.bytes.clone(),
         )
             .into_response(),
         None => match file(&app, &path).await {

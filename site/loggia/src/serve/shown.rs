@@ -41,6 +41,14 @@ impl Shown {
         self.everywhere.iter().chain(own).cloned().collect()
     }
 
+    /// Whether a page is served as its last good version, because the newest one loses something.
+    pub(crate) fn is_kept(&self, page: &str) -> bool {
+        match (self.book.page(page), self.newest.page(page)) {
+            (Some(served), Some(newest)) => !Arc::ptr_eq(served, newest),
+            _ => false,
+        }
+    }
+
     fn with(newest: Arc<Book>, before: Option<&Self>) -> Self {
         let kept = |page: &Arc<Page>| -> Arc<Page> {
             let old = before.and_then(|shown| shown.book.page(&page.id));

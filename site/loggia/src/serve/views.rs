@@ -15,6 +15,8 @@ use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId};
 
 /// Steps of a chart; more than it has pixels would show nothing more.
 const CHART_STEPS: i64 = 120;
+/// Seconds that a service's charts reach back unless the reader chooses another range.
+const RANGE_S: u32 = 900;
 /// Traces listed on a service page.
 const RECENT_TRACES: usize = 12;
 /// Traces listed when the reader names no number.
@@ -50,7 +52,7 @@ pub(super) fn cells(app: &App, view: &str, evidence: &Evidence) -> Option<Cells>
         return Some(pages::cells_for_services(&site, evidence));
     }
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
-    let view = service_view(app, &shown.book, service, evidence, None);
+    let view = service_view(app, &shown.book, service, evidence, RANGE_S);
     Some(pages::cells_for_service(&site, &view, evidence))
 }
 
@@ -82,7 +84,7 @@ pub(super) async fn service(
         );
     };
     let range_s = match range.range.as_deref() {
-        None | Some("15m") => 900,
+        None | Some("15m") => RANGE_S,
         Some("5m") => 300,
         Some("1h") => 3600,
         Some("6h") => 21_600,
@@ -96,14 +98,8 @@ pub(super) async fn service(
         }
     };
     let shown = app.shown();
-    let view = service_view(&app, &shown.book, service, &evidence, Some(range_s));
-    let recent = Search {
-        service: Some(name),
-        limit: RECENT_TRACES,
-        ..Search::default()
-    };
-    let recent = app.backend.traces.search(&recent);
-    html(pages::render_service(&site(&app, &shown.book), &view, &recent, &evidence))
+    let view = service_view(&app, &shown.book, service, &evidence, range_s);
+    html(pages::render_service(&site(&app, &shown.book), &view, &evidence))
 }
 
 /// `GET /live/traces`, as typed.
@@ -171,38 +167,33 @@ fn duration_ns(text: &str) -> Result<i64, String> {
     (ns.is_finite() && ns >= 0.0 && ns < 1e18).then_some(ns as i64).ok_or_else(wrong)
 }
 
-/// `GET /live/traces`.
+/// `GET /live/traces`. Input that cannot be understood is answered with the form as it was filled in.
 pub(super) async fn traces(
     State(app): State<Arc<App>>,
     Query(query): Query<TraceQuery>,
 ) -> Response {
-    let search = match query.search() {
-        Ok(search) => search,
-        Err(words) => {
-            return problem_page(
-                &app,
-                StatusCode::BAD_REQUEST,
-                &words,
-                "A duration is a number with a unit, such as 250ms or 1.5s.",
-            );
-        }
+    let (search, problem) = match query.search() {
+        Ok(search) => (Some(search), None),
+        Err(words) => (None, Some(format!("{words}. A duration is a number with a unit, such as 250ms or 1.5s."))),
     };
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let store = &app.backend.traces;
     let shown = app.shown();
-    let view = pages::TraceSearchView {
-        filters: query.filters(),
-        results: store.search(&search),
-        services: store.services().iter().map(ToString::to_string).collect(),
-        operations: search
-            .service
-            .as_deref()
-            .map(|service| store.operations(service))
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+    let filters = query.filters();
+    let services = store.services();
+    let operations: Vec<_> = match &filters.service {
+        Some(service) => store.operations(service),
+        None => services.iter().flat_map(|service| store.operations(service)).collect(),
     };
-    html(pages::render_traces(&site(&app, &shown.book), &view, &app.evidence()))
+    let view = pages::TraceSearchView {
+        filters,
+        results: search.map(|search| store.search(&search)).unwrap_or_default(),
+        services: services.iter().map(ToString::to_string).collect(),
+        operations: operations.iter().map(ToString::to_string).collect(),
+        problem,
+    };
+    let page = pages::render_traces(&site(&app, &shown.book), &view, Some(&app.evidence()));
+    (status, html(page)).into_response()
 }
 
 /// `GET /live/traces/ID`.
@@ -234,7 +225,7 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             }
             all
         });
-    html(pages::render_trace(&site(&app, &shown.book), &trace, &documented, &evidence))
+    html(pages::render_trace(&site(&app, &shown.book), &trace, &documented, Some(&evidence)))
 }
 
 /// A 404 page.
@@ -257,18 +248,21 @@ fn service_view(
     book: &Book,
     service: &ServiceEvidence,
     evidence: &Evidence,
-    range_s: Option<u32>,
+    range_s: u32,
 ) -> ServiceView {
     let name = service.id.0.as_str();
     let graph = app.backend.traces.graph(i64::from(evidence.window) * 1000, evidence.at);
     let (calls_in, calls_out) = calls(&graph, name);
+    let recent =
+        Search { service: Some(name.to_owned()), limit: RECENT_TRACES, ..Search::default() };
     ServiceView {
         service: service.clone(),
-        charts: range_s.map(|range| charts(app, name, range, evidence)).unwrap_or_default(),
+        charts: charts(app, name, range_s, evidence),
+        traces: app.backend.traces.search(&recent),
         calls_in,
         calls_out,
         documented: documented(book, evidence, name),
-        range_s: range_s.unwrap_or(900),
+        range_s,
     }
 }
 
