@@ -19,9 +19,25 @@
 //! Not supported: native histograms (classic ones with `le` are), and `info()` over joined target series is limited to
 //! what Prometheus does by default.
 
+mod aggregate;
 mod answer;
-mod limits;
+mod ast;
+mod binary;
+mod calls;
+mod elementwise;
+mod eval;
+mod grid;
+mod histogram;
+pub mod limits;
+mod notes;
+mod numbers;
+mod numeral;
+mod over_time;
+mod position;
 mod query;
+mod relabel;
+mod select;
+mod translate;
 
 pub use answer::{Answer, MatrixSeries, Value, VectorSample};
 pub use limits::{EvalError, Limits};

@@ -41,6 +41,10 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     /// These limits with a moment at which to give up.
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);

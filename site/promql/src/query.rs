@@ -2,11 +2,19 @@
 //!
 //! The HTTP API, rules and `evidence` parse; the evaluator does the rest.
 
-use promql_parser::parser::Expr;
-use series::{Matcher, Storage};
+use promql_parser::parser::value::ValueType;
+use series::{METRIC_NAME, MatchOp, Matcher, Sample, Storage};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, MatrixSeries, Value, VectorSample};
+use crate::ast::{Kind, Node};
+use crate::eval::Evaluator;
+use crate::grid::{Row, Rows, Steps, is_present, join_equal};
 use crate::limits::{EvalError, Limits};
+use crate::select::slide;
+use crate::translate::translate;
+
+/// Bytes of a query's text at most.
+const MAX_QUERY_BYTES: usize = 64 * 1024;
 
 /// A query text that is not PromQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,15 +30,20 @@ pub struct ParseError {
 #[derive(Debug, Clone)]
 pub struct Query {
     text: String,
-    expr: Expr,
+    root: Node,
+    kind: ValueType,
 }
 
 impl Query {
     /// Reads a query.
     pub fn parse(text: &str) -> Result<Query, ParseError> {
-        let expr = promql_parser::parser::parse(text)
-            .map_err(|message| ParseError { message, offset: 0 })?;
-        Ok(Query { text: text.to_owned(), expr })
+        let fail = |message| ParseError { message, offset: 0 };
+        if text.len() > MAX_QUERY_BYTES {
+            return Err(fail(format!("the query is longer than {MAX_QUERY_BYTES} bytes")));
+        }
+        let expr = promql_parser::parser::parse(text).map_err(fail)?;
+        let root = translate(&expr, text).map_err(fail)?;
+        Ok(Query { text: text.to_owned(), root, kind: expr.value_type() })
     }
 
     /// The query as it was written.
@@ -45,11 +58,18 @@ impl Query {
         at_ms: i64,
         limits: &Limits,
     ) -> Result<Answer, EvalError> {
-        let _ = (storage, at_ms, limits, &self.expr);
-        Err(EvalError::Unsupported("evaluation".to_owned()))
+        let steps = Steps::once(at_ms);
+        let evaluator = Evaluator::new(storage, limits, steps, &self.text);
+        let value = match self.kind {
+            ValueType::Matrix => self.windows(&evaluator, steps)?,
+            ValueType::Scalar | ValueType::Vector | ValueType::String => {
+                instant_value(evaluator.rows(&self.root, steps)?, at_ms)?
+            }
+        };
+        Ok(answer(value, evaluator))
     }
 
-    /// The values from `start_ms` to `end_ms`, both included, every `step_ms` (milliseconds, above 0).
+    /// The values from `start_ms` to `end_ms`, both included, every `step_ms` (milliseconds, above 0): a matrix.
     pub fn range(
         &self,
         storage: &dyn Storage,
@@ -58,17 +78,101 @@ impl Query {
         step_ms: i64,
         limits: &Limits,
     ) -> Result<Answer, EvalError> {
-        let _ = (storage, start_ms, end_ms, step_ms, limits);
-        Err(EvalError::Unsupported("evaluation".to_owned()))
+        let steps = range_steps(start_ms, end_ms, step_ms, limits)?;
+        if matches!(self.kind, ValueType::Matrix | ValueType::String) {
+            let message =
+                format!("a range query needs a scalar or an instant vector, not a {}", self.kind);
+            return Err(EvalError::Invalid(message));
+        }
+        let evaluator = Evaluator::new(storage, limits, steps, &self.text);
+        let value = matrix(evaluator.rows(&self.root, steps)?, steps)?;
+        Ok(answer(value, evaluator))
+    }
+
+    /// A range vector as the answer of an instant query: the samples themselves.
+    fn windows(&self, evaluator: &Evaluator<'_>, steps: Steps) -> Result<Value, EvalError> {
+        let mut series = Vec::new();
+        evaluator.each_range(&self.root, steps, &mut |labels, samples, span| {
+            slide(samples, span, |_, window, _, _| {
+                series.push(MatrixSeries { labels: labels.clone(), samples: window.to_vec() });
+            });
+            Ok(())
+        })?;
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(Value::Matrix(series))
     }
 
     /// The matchers of each selector of the query, the metric name among them.
     pub fn selectors(&self) -> Vec<Vec<Matcher>> {
-        Vec::new()
+        let mut selectors = Vec::new();
+        self.root.walk(&mut |node| {
+            if let Kind::Selector(selector) | Kind::Range { selector, .. } = &node.kind {
+                selectors.push(selector.matchers.clone());
+            }
+        });
+        selectors
     }
 
     /// The metric names that the query reads, sorted, each once; those given by pattern are not among them.
     pub fn metric_names(&self) -> Vec<String> {
-        Vec::new()
+        let matchers = self.selectors().into_iter().flatten();
+        let names = matchers.filter(|m| m.name() == METRIC_NAME && m.op() == MatchOp::Equal);
+        let mut names: Vec<String> = names.map(|m| m.value().to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
+}
+
+fn range_steps(start: i64, end: i64, step: i64, limits: &Limits) -> Result<Steps, EvalError> {
+    if step <= 0 {
+        return Err(EvalError::Invalid("the step must be above zero".to_owned()));
+    }
+    if end < start {
+        return Err(EvalError::Invalid("the end of the range is before its start".to_owned()));
+    }
+    let points = usize::try_from((i128::from(end) - i128::from(start)) / i128::from(step) + 1)
+        .unwrap_or(usize::MAX);
+    if points > limits.points {
+        return Err(EvalError::TooManyPoints { points, limit: limits.points });
+    }
+    Ok(Steps { start, step, count: points })
+}
+
+fn answer(value: Value, evaluator: Evaluator<'_>) -> Answer {
+    let (warnings, infos) = evaluator.notes.into_lists();
+    Answer { value, warnings, infos }
+}
+
+fn instant_value(rows: Rows, t: i64) -> Result<Value, EvalError> {
+    Ok(match rows {
+        Rows::Scalar(values) => Value::Scalar { t, v: values[0] },
+        Rows::Text(text) => Value::String { t, text },
+        Rows::Vector(rows) => {
+            let present = join_equal(rows)?.into_iter().filter(|row| is_present(row.values[0]));
+            Value::Vector(
+                present
+                    .map(|row| VectorSample { t, v: row.values[0], labels: row.labels })
+                    .collect(),
+            )
+        }
+    })
+}
+
+fn matrix(rows: Rows, steps: Steps) -> Result<Value, EvalError> {
+    let rows = match rows {
+        Rows::Scalar(values) => vec![Row { labels: series::Labels::empty(), values }],
+        Rows::Vector(rows) => join_equal(rows)?,
+        Rows::Text(_) => Vec::new(),
+    };
+    let mut series: Vec<MatrixSeries> =
+        rows.into_iter().filter(|row| !row.is_empty()).map(|row| line(row, steps)).collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(Value::Matrix(series))
+}
+
+fn line(row: Row, steps: Steps) -> MatrixSeries {
+    let samples =
+        steps.times().zip(row.values).filter(|(_, v)| is_present(*v)).map(|(t, v)| Sample { t, v });
+    MatrixSeries { samples: samples.collect(), labels: row.labels }
 }

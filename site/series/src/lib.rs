@@ -21,7 +21,7 @@ mod chunk;
 mod head;
 mod index;
 mod label;
-mod limits;
+pub mod limits;
 mod matcher;
 mod memory;
 mod sample;

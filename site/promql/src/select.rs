@@ -1,0 +1,267 @@
+//! Selectors and windows: from stored series to rows.
+//!
+//! Each series is decoded once; pointers then move over its samples as the steps go on.
+
+use series::{Labels, Sample};
+
+use crate::ast::{At, Kind, Node, Selector, Shift};
+use crate::eval::{Evaluator, blank};
+use crate::grid::{Row, Steps, is_present};
+use crate::limits::EvalError;
+use crate::notes::for_metric;
+use crate::over_time::{OverTime, Traits, Window};
+
+/// Where the windows of a range expression end, and how long they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    /// The steps at which windows are wanted.
+    steps: Steps,
+    /// A fixed time for all of them.
+    fixed: Option<i64>,
+    offset_ms: i64,
+    range_ms: i64,
+}
+
+impl Span {
+    pub(crate) fn end(&self, i: usize) -> i64 {
+        self.fixed.unwrap_or_else(|| self.steps.time(i)) - self.offset_ms
+    }
+
+    fn first_end(&self) -> i64 {
+        self.end(0)
+    }
+
+    fn last_end(&self) -> i64 {
+        self.end(self.steps.count.saturating_sub(1))
+    }
+
+    /// Start of the earliest window; it is not part of it.
+    fn earliest(&self) -> i64 {
+        self.first_end() - self.range_ms
+    }
+}
+
+/// A series' samples around the windows of a range expression.
+pub(crate) type SeriesVisitor<'v> =
+    dyn FnMut(&Labels, &[Sample], Span) -> Result<(), EvalError> + 'v;
+
+impl Evaluator<'_> {
+    fn span(&self, shift: &Shift, steps: Steps, range_ms: i64) -> Span {
+        let fixed = shift.at.map(|at| match at {
+            At::Start => self.query.start,
+            At::End => self.query.end(),
+            At::Time(t) => t,
+        });
+        Span { steps, fixed, offset_ms: shift.offset_ms, range_ms }
+    }
+
+    /// The newest sample within the lookback at each step.
+    pub(crate) fn instant_rows(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+    ) -> Result<Vec<Row>, EvalError> {
+        self.looked_back(selector, steps, |sample| sample.v)
+    }
+
+    /// The time in seconds of the newest sample within the lookback at each step.
+    pub(crate) fn instant_timestamps(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+    ) -> Result<Vec<Row>, EvalError> {
+        self.looked_back(selector, steps, |sample| sample.t as f64 / 1e3)
+    }
+
+    fn looked_back(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        value: impl Fn(&Sample) -> f64,
+    ) -> Result<Vec<Row>, EvalError> {
+        let span = self.span(&selector.shift, steps, self.limits.lookback_ms);
+        let mut rows = Vec::new();
+        let mut samples = Vec::new();
+        for data in self.storage.select(&selector.matchers, span.earliest() + 1, span.last_end()) {
+            samples.clear();
+            data.decode_into(span.earliest() + 1, span.last_end(), &mut samples);
+            self.charge(samples.len() + steps.count)?;
+            let mut row = Row { labels: data.labels, values: blank(steps) };
+            let mut seen = 0;
+            for (i, slot) in row.values.iter_mut().enumerate() {
+                let end = span.end(i);
+                seen += samples[seen..].partition_point(|s| s.t <= end);
+                let newest = seen.checked_sub(1).map(|at| &samples[at]);
+                if let Some(sample) = newest.filter(|s| s.t > end - span.range_ms && !s.is_stale())
+                {
+                    *slot = value(sample);
+                }
+            }
+            if !row.is_empty() {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Hands each series of a range expression to `visit`, with the windows over it.
+    pub(crate) fn each_range(
+        &self,
+        node: &Node,
+        steps: Steps,
+        visit: &mut SeriesVisitor<'_>,
+    ) -> Result<(), EvalError> {
+        match &node.kind {
+            Kind::Range { selector, range_ms } => {
+                self.each_raw(selector, self.span(&selector.shift, steps, *range_ms), visit)
+            }
+            Kind::Subquery { expr, shift, range_ms, step_ms } => {
+                let step = step_ms.unwrap_or(self.limits.subquery_step_ms);
+                self.each_computed(expr, self.span(shift, steps, *range_ms), step, visit)
+            }
+            _ => Err(EvalError::Invalid("expected a range vector".to_owned())),
+        }
+    }
+
+    fn each_raw(
+        &self,
+        selector: &Selector,
+        span: Span,
+        visit: &mut SeriesVisitor<'_>,
+    ) -> Result<(), EvalError> {
+        let (from, to) = (span.earliest() + 1, span.last_end());
+        let mut samples = Vec::new();
+        for data in self.storage.select(&selector.matchers, from, to) {
+            samples.clear();
+            data.decode_into(from, to, &mut samples);
+            samples.retain(|sample: &Sample| !sample.is_stale());
+            self.charge(samples.len() + span.steps.count)?;
+            visit(&data.labels, &samples, span)?;
+        }
+        Ok(())
+    }
+
+    fn each_computed(
+        &self,
+        expr: &Node,
+        span: Span,
+        step: i64,
+        visit: &mut SeriesVisitor<'_>,
+    ) -> Result<(), EvalError> {
+        // Subquery steps are multiples of the step, whatever the time of the query.
+        let start = (span.earliest().div_euclid(step) + 1) * step;
+        let count = (span.last_end() - start).div_euclid(step) + 1;
+        let count = usize::try_from(count).unwrap_or(0);
+        self.charge(count)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let inner = Steps { start, step, count };
+        for row in self.vector(expr, inner)? {
+            let pairs = inner.times().zip(&row.values).filter(|(_, v)| is_present(**v));
+            let samples: Vec<Sample> = pairs.map(|(t, v)| Sample { t, v: *v }).collect();
+            self.charge(samples.len() + span.steps.count)?;
+            visit(&row.labels, &samples, span)?;
+        }
+        Ok(())
+    }
+
+    /// A window function over all series of its range argument.
+    pub(crate) fn over_time(
+        &self,
+        function: OverTime,
+        args: &[Node],
+        steps: Steps,
+    ) -> Result<Vec<Row>, EvalError> {
+        let is_range = |arg: &&Node| matches!(arg.kind, Kind::Range { .. } | Kind::Subquery { .. });
+        let range = args
+            .iter()
+            .find(is_range)
+            .ok_or_else(|| EvalError::Invalid("expected a range vector".to_owned()))?;
+        let params = self.params(function, args.iter().filter(|arg| !is_range(arg)), steps)?;
+        let mut rows = Vec::new();
+        self.each_range(range, steps, &mut |labels, samples, span| {
+            let mut row = Row { labels: labels.clone(), values: blank(steps) };
+            slide(samples, span, |i, window, start, end| {
+                let window =
+                    Window { samples: window, start, end, now: steps.time(i), params: &params[i] };
+                if let Some(v) = (function.value)(&window) {
+                    row.values[i] = v;
+                }
+            });
+            if !row.is_empty() {
+                if function.traits == Traits::Counter {
+                    self.note_if_no_counter(labels, range.at);
+                }
+                rows.push(row);
+            }
+            Ok(())
+        })?;
+        if function.traits == Traits::KeepsName { Ok(rows) } else { crate::grid::drop_names(rows) }
+    }
+
+    /// The scalar arguments at each step, checked.
+    fn params<'n>(
+        &self,
+        function: OverTime,
+        args: impl Iterator<Item = &'n Node>,
+        steps: Steps,
+    ) -> Result<Vec<Vec<f64>>, EvalError> {
+        let mut params = vec![Vec::new(); steps.count];
+        for arg in args {
+            for (at_step, v) in params.iter_mut().zip(self.scalar(arg, steps)?) {
+                match function.traits {
+                    Traits::Quantile => self.notes.quantile_out_of_range(arg.at, v),
+                    Traits::Smoothing if !(v > 0.0 && v < 1.0) => {
+                        let word = if at_step.is_empty() { "smoothing" } else { "trend" };
+                        return Err(EvalError::Invalid(format!(
+                            "invalid {word} factor: expected a number between 0 and 1, got {v}"
+                        )));
+                    }
+                    _ => {}
+                }
+                at_step.push(v);
+            }
+        }
+        Ok(params)
+    }
+
+    fn note_if_no_counter(&self, labels: &Labels, at: usize) {
+        let name = labels.metric_name().unwrap_or("");
+        let counts =
+            ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
+        if !name.is_empty() && !counts {
+            let message =
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
+            self.notes.info(at, &format!("{message} {name:?}"));
+        }
+    }
+
+    /// Warns that buckets of a classic histogram could not be read.
+    pub(crate) fn note_bad_bucket(&self, labels: &Labels, at: usize) {
+        let le = labels.value(series::BUCKET_LABEL);
+        let metric = for_metric(labels.metric_name().unwrap_or(""));
+        self.notes.warn(
+            at,
+            &format!("bucket label \"le\" is missing or has a malformed value of {le:?}{metric}"),
+        );
+    }
+}
+
+/// Calls `each` with the index and the samples of every window that has any.
+pub(crate) fn slide(
+    samples: &[Sample],
+    span: Span,
+    mut each: impl FnMut(usize, &[Sample], i64, i64),
+) {
+    let (mut from, mut to) = (0, 0);
+    for i in 0..span.steps.count {
+        let end = span.end(i);
+        let start = end - span.range_ms;
+        to += samples[to..].partition_point(|s| s.t <= end);
+        from += samples[from..to].partition_point(|s| s.t <= start);
+        if from < to {
+            each(i, &samples[from..to], start, end);
+        }
+    }
+}
