@@ -37,7 +37,7 @@ const ELEMENTS: [&str; 18] = [
 ];
 
 /// Attributes whose value is a length.
-const LENGTHS: [&str; 20] = [
+const LENGTHS: [&str; 21] = [
     "cx",
     "cy",
     "dx",
@@ -58,6 +58,7 @@ const LENGTHS: [&str; 20] = [
     "x2",
     "y",
     "y1",
+    "y2",
 ];
 
 /// Attributes whose value is made of letters, numbers and a few signs.
@@ -247,13 +248,11 @@ impl Cleaner<'_> {
         } else if let Some(known) = LENGTHS.iter().find(|known| **known == name)
             && is_length(value)
         {
-            element.set(known, value);
-        } else if name == "y2" && is_length(value) {
-            element.set("y2", value);
+            element.set(known, rounded(value));
         } else if let Some(known) = SHAPES.iter().find(|known| **known == name)
             && is_plain(value)
         {
-            element.set(known, value);
+            element.set(known, rounded(value));
         } else if let Some(known) = MARKS.iter().find(|known| **known == name) {
             element.set(known, value);
         }
@@ -330,6 +329,25 @@ fn is_plain(value: &str) -> bool {
         && value.chars().all(|character| {
             character.is_ascii_alphanumeric() || " \n\t,.-+()%".contains(character)
         })
+}
+
+/// Two decimals are finer than any screen: long numbers only make pages heavier.
+fn rounded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(dot) = rest.find('.') {
+        let digits = rest[dot + 1..]
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(rest.len() - dot - 1);
+        let after = dot + 1 + digits;
+        let kept = dot + 1 + digits.min(2);
+        // A number in scientific notation keeps all its digits.
+        let scientific = rest[after..].starts_with(['e', 'E']);
+        out.push_str(&rest[..if scientific { after } else { kept }]);
+        rest = &rest[after..];
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A nested drawing (an icon) becomes a group that is moved and scaled.

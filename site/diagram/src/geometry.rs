@@ -201,3 +201,8 @@ pub(crate) fn overlap(one: &Rect, other: &Rect, gap: f64) -> bool {
         && one.y < other.y + other.height + gap
         && other.y < one.y + one.height + gap
 }
+
+/// A box at another place.
+pub(crate) fn shift_rect(frame: &Rect, shift: (f64, f64)) -> Rect {
+    Rect { x: frame.x + shift.0, y: frame.y + shift.1, ..*frame }
+}

@@ -5,7 +5,8 @@
 //!
 //! In this order: [`draw`] bounds the input; `engine` asks merman for the model and an SVG; `clean`
 //! keeps what the allow-list names; `polish` gives shapes and labels our form; `read` finds the
-//! model's nodes and edges in the drawing; `alternative` says it all in words.
+//! model's nodes and edges in the drawing; `settle` mends lines and labels that ended up in a wrong
+//! place; `alternative` says it all in words.
 
 mod alternative;
 mod clean;
@@ -22,6 +23,7 @@ mod path;
 mod place;
 mod polish;
 mod read;
+mod settle;
 mod tree;
 
 pub use error::DiagramError;
@@ -75,7 +77,8 @@ fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, D
     read::name_parts(&raw.kind, &mut root, prefix);
     let view_box = view_box(&root);
     let kind = kind_of(&raw.kind);
-    let graph = read::read(&raw.kind, &raw.model, &read::Scene::new(&root, &ids));
+    let mut graph = read::read(&raw.kind, &raw.model, &read::Scene::new(&root, &ids));
+    settle::settle(&mut root, &mut graph);
     let accessible = |key: &str| raw.model.get(key).and_then(|text| text.as_str());
     let title = accessible("accTitle").or(raw.title.as_deref()).filter(|title| !title.is_empty());
     root.set("id", format!("{prefix}-svg"));

@@ -1,16 +1,178 @@
 //! Where live values stand above a drawing. `pages` hands in a drawing and gets points; nothing
-//! here knows the values.
+//! here knows the values, so a change of values never moves anything.
 
-use crate::{Drawing, Node, Point};
+use crate::geometry::overlap;
+use crate::{Drawing, Edge, Node, Point, Rect};
 use std::collections::BTreeMap;
 
+/// Least distance of a pill to anything else.
+pub const PILL_GAP: f64 = 2.0;
+
+/// Places along a line that are tried, and steps to each side of it.
+const STEPS_ALONG: usize = 48;
+
+/// Distances from the line that are tried, in heights of a pill.
+const STEPS_ASIDE: [f64; 7] = [0.0, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0];
+
+/// Pills on a grid are the last resort; so many places in each direction.
+const GRID: usize = 60;
+
 /// Centres of pills of the given size (width, height), by edge id.
+///
+/// A pill stands below or beside its edge's label, or on the middle of the line where there is
+/// none; where that place is taken it moves along the line, then aside. No pill comes nearer than
+/// [`PILL_GAP`] to another pill, a node, a label of an edge or the title of a group, and none
+/// leaves the view box. An edge that is not in the answer has no free place in the whole drawing.
+/// The same drawing and edges always give the same places.
 pub fn place_pills(drawing: &Drawing, edges: &[&str], size: (f64, f64)) -> BTreeMap<String, Point> {
-    let _ = (drawing, edges, size);
-    BTreeMap::new()
+    let mut taken = obstacles(drawing);
+    let mut places = BTreeMap::new();
+    for edge in drawing.edges.iter().filter(|edge| edges.contains(&edge.id.as_str())) {
+        let free = |centre: &Point| {
+            let pill = pill_at(*centre, size);
+            inside(&pill, &drawing.view_box)
+                && !taken.iter().any(|other| overlap(&pill, other, PILL_GAP))
+        };
+        let found = candidates(edge, size)
+            .into_iter()
+            .find(free)
+            .or_else(|| nearest_free(drawing, edge, &free));
+        if let Some(centre) = found {
+            taken.push(pill_at(centre, size));
+            places.insert(edge.id.clone(), centre);
+        }
+    }
+    places
 }
 
-/// Centre of the health badge of a node: its upper right corner.
+/// The box of a pill around its centre.
+pub fn pill_at(centre: Point, size: (f64, f64)) -> Rect {
+    Rect { x: centre.x - size.0 / 2.0, y: centre.y - size.1 / 2.0, width: size.0, height: size.1 }
+}
+
+/// Centre of the health badge of a node: its upper right corner, inwards where the shape is round.
 pub fn badge_anchor(node: &Node) -> Point {
-    Point { x: node.rect.x + node.rect.width, y: node.rect.y }
+    let Rect { x, y, width, height } = node.rect;
+    let inwards = match node.shape {
+        crate::Shape::Decision => (width / 4.0, height / 4.0),
+        crate::Shape::Actor => (width * 0.146, height * 0.146),
+        crate::Shape::Database => (2.0, height * 0.12),
+        crate::Shape::Box | crate::Shape::Queue => (2.0, 2.0),
+    };
+    Point { x: x + width - inwards.0, y: y + inwards.1 }
+}
+
+/// The box that the title of a group takes up: the head of its panel.
+fn title_box(group: &crate::Group) -> Rect {
+    let width = crate::metrics::width(&group.title, crate::engine::FONT_SIZE, false);
+    Rect {
+        x: group.rect.x + (group.rect.width - width) / 2.0 - 4.0,
+        y: group.rect.y,
+        width: width + 8.0,
+        height: crate::engine::FONT_SIZE * crate::metrics::LINE_HEIGHT + 4.0,
+    }
+}
+
+fn obstacles(drawing: &Drawing) -> Vec<Rect> {
+    let nodes = drawing.nodes.iter().map(|node| node.rect);
+    let labels = drawing.edges.iter().filter_map(|edge| edge.label_rect);
+    let titles = drawing.groups.iter().map(title_box);
+    nodes.chain(labels).chain(titles).collect()
+}
+
+fn inside(pill: &Rect, view: &Rect) -> bool {
+    pill.x >= view.x
+        && pill.y >= view.y
+        && pill.x + pill.width <= view.x + view.width
+        && pill.y + pill.height <= view.y + view.height
+}
+
+/// Centres to try, best first.
+fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
+    let mut places = Vec::new();
+    if let Some(label) = edge.label_rect {
+        let (x, y) = (label.x + label.width / 2.0, label.y + label.height / 2.0);
+        let below = (label.height + size.1) / 2.0 + PILL_GAP + 1.0;
+        let beside = (label.width + size.0) / 2.0 + PILL_GAP + 1.0;
+        for (dx, dy) in [(0.0, below), (0.0, -below), (beside, 0.0), (-beside, 0.0)] {
+            places.push(Point { x: x + dx, y: y + dy });
+        }
+    }
+    let line = along(&edge.points, STEPS_ALONG);
+    let middle = line.len() as f64 / 2.0;
+    let mut order: Vec<usize> = (0..line.len()).collect();
+    order.sort_by(|one, other| {
+        let far = |index: usize| (index as f64 + 0.5 - middle).abs();
+        far(*one).total_cmp(&far(*other)).then(one.cmp(other))
+    });
+    for aside in STEPS_ASIDE {
+        for index in &order {
+            let at = line[*index];
+            let normal = normal_at(&line, *index);
+            for side in if aside == 0.0 { &[1.0][..] } else { &[1.0, -1.0][..] } {
+                // A pill is wider than high: across a steep line it needs more room.
+                let reach = aside * (size.1 * normal.y.abs() + size.0 * 0.6 * normal.x.abs());
+                places.push(Point {
+                    x: at.x + normal.x * reach * side,
+                    y: at.y + normal.y * reach * side,
+                });
+            }
+        }
+    }
+    places
+}
+
+/// The free place nearest to the middle of the line, anywhere in the drawing.
+fn nearest_free(drawing: &Drawing, edge: &Edge, free: &impl Fn(&Point) -> bool) -> Option<Point> {
+    let line = along(&edge.points, STEPS_ALONG);
+    let middle = *line.get(line.len() / 2)?;
+    let view = drawing.view_box;
+    let mut places: Vec<Point> = (0..=GRID)
+        .flat_map(|row| (0..=GRID).map(move |column| (row, column)))
+        .map(|(row, column)| Point {
+            x: view.x + view.width * column as f64 / GRID as f64,
+            y: view.y + view.height * row as f64 / GRID as f64,
+        })
+        .collect();
+    let far = |place: &Point| (place.x - middle.x).hypot(place.y - middle.y);
+    places.sort_by(|one, other| far(one).total_cmp(&far(other)));
+    places.into_iter().find(free)
+}
+
+/// Evenly spaced points along a line, its ends included.
+pub(crate) fn along(line: &[Point], count: usize) -> Vec<Point> {
+    let lengths: Vec<f64> =
+        line.windows(2).map(|pair| (pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y)).collect();
+    let total: f64 = lengths.iter().sum();
+    if line.len() < 2 || total <= 0.0 {
+        return line.first().copied().into_iter().collect();
+    }
+    (0..=count).map(|step| point_at(line, &lengths, total * step as f64 / count as f64)).collect()
+}
+
+fn point_at(line: &[Point], lengths: &[f64], distance: f64) -> Point {
+    let mut left = distance;
+    for (pair, length) in line.windows(2).zip(lengths) {
+        if left <= *length && *length > 0.0 {
+            let part = left / length;
+            return Point {
+                x: pair[0].x + (pair[1].x - pair[0].x) * part,
+                y: pair[0].y + (pair[1].y - pair[0].y) * part,
+            };
+        }
+        left -= length;
+    }
+    line.last().copied().unwrap_or_default()
+}
+
+/// The direction across the line.
+fn normal_at(line: &[Point], index: usize) -> Point {
+    let before = line[index.saturating_sub(1)];
+    let after = line[(index + 1).min(line.len() - 1)];
+    let (dx, dy) = (after.x - before.x, after.y - before.y);
+    let length = dx.hypot(dy);
+    if length <= 0.0 {
+        return Point { x: 0.0, y: 1.0 };
+    }
+    Point { x: -dy / length, y: dx / length }
 }

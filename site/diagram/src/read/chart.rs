@@ -213,7 +213,28 @@ pub(super) fn c4(model: &Value, scene: &Scene) -> Graph {
             })
         })
         .collect();
-    Graph { nodes, ..Graph::default() }
+    let relations = list(model, "rels");
+    // The lines have no names; they are painted in the order of the relations.
+    let lines = scene.unnamed();
+    let edges = relations
+        .iter()
+        .zip(lines)
+        .enumerate()
+        .filter(|_| relations.len() == lines.len())
+        .filter_map(|(index, (relation, line))| {
+            let label = inner(relation, "label");
+            Some(Edge {
+                id: format!("rel-{index}"),
+                from: text(relation, "from")?.to_owned(),
+                to: text(relation, "to")?.to_owned(),
+                label: (!label.is_empty()).then_some(label),
+                dom_id: line.dom_id.clone(),
+                points: line.points.clone(),
+                label_rect: None,
+            })
+        })
+        .collect();
+    Graph { nodes, edges, groups: Vec::new() }
 }
 
 pub(super) fn requirement(model: &Value, scene: &Scene) -> Graph {

@@ -21,7 +21,7 @@ pub(super) fn read(model: &Value, scene: &Scene) -> Graph {
         .filter_map(|node| {
             let id = text(node, "id").filter(|id| !names.contains(id))?;
             let (dom_id, rect) = scene.find(&format!("flowchart-{id}"))?;
-            let label = plain(text(node, "label").unwrap_or(""));
+            let label = words(node, "label");
             let outline = text(node, "shape").or(text(node, "layoutShape")).unwrap_or("");
             Some(Node {
                 id: id.to_owned(),
@@ -38,12 +38,7 @@ pub(super) fn read(model: &Value, scene: &Scene) -> Graph {
         .filter_map(|group| {
             let id = text(group, "id")?;
             let (_, rect) = scene.find(id).or_else(|| scene.find(&format!("flowchart-{id}")))?;
-            Some(Group {
-                id: id.to_owned(),
-                title: plain(text(group, "title").unwrap_or(id)),
-                parent: owner(id),
-                rect,
-            })
+            Some(Group { id: id.to_owned(), title: words(group, "title"), parent: owner(id), rect })
         })
         .collect();
     let edges = list(model, "edges").iter().filter_map(|edge| one_edge(edge, scene)).collect();
@@ -57,9 +52,19 @@ fn one_edge(edge: &Value, scene: &Scene) -> Option<Edge> {
         id: id.to_owned(),
         from: text(edge, "from")?.to_owned(),
         to: text(edge, "to")?.to_owned(),
-        label: text(edge, "label").map(plain).filter(|label| !label.is_empty()),
+        label: Some(words(edge, "label")).filter(|label| !label.is_empty()),
         dom_id: line.dom_id,
         points: line.points,
         label_rect: line.label,
     })
+}
+
+/// A label without its markup, where the author chose Markdown.
+fn words(value: &Value, key: &str) -> String {
+    let label = plain(text(value, key).unwrap_or(""));
+    if text(value, "labelType") != Some("markdown") {
+        return label;
+    }
+    let label = label.trim_matches('`').replace("**", "");
+    label.replace(['*', '`'], "").trim().to_owned()
 }

@@ -60,7 +60,6 @@ pub(crate) fn binds(source: &str) -> BTreeMap<String, String> {
 /// A label as one line of plain text.
 pub(crate) fn plain(label: &str) -> String {
     let text = crate::labels::without_tags(&label.replace("\\n", " "));
-    let text = text.replace("**", "").replace('`', "");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

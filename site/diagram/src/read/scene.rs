@@ -25,6 +25,8 @@ pub(crate) struct Scene<'a> {
     /// Participants of sequences: the author's name to the element's id.
     participants: BTreeMap<String, String>,
     lines: Vec<Line>,
+    /// Lines with an arrow that have no name, in the order of painting.
+    unnamed: Vec<Line>,
     labels: BTreeMap<String, Rect>,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Scene<'a> {
             boxes: BTreeMap::new(),
             participants: BTreeMap::new(),
             lines: Vec::new(),
+            unnamed: Vec::new(),
             labels: BTreeMap::new(),
         };
         let mut messages = Vec::new();
@@ -62,16 +65,21 @@ impl<'a> Scene<'a> {
         Some((id.clone(), *self.boxes.get(id)?))
     }
 
-    /// The line with this name.
+    /// The line with this name, or whose element has this merman id.
     pub(crate) fn line(&self, name: &str) -> Option<Line> {
-        let mut line = self.lines.iter().find(|line| line.name == name)?.clone();
+        let named = self.lines.iter().find(|line| line.name == name);
+        let by_id = || {
+            let id = self.ids.get(&format!("{}-{name}", crate::engine::RAW_ID))?;
+            self.unnamed.iter().find(|line| line.name == *id)
+        };
+        let mut line = named.or_else(by_id)?.clone();
         line.label = line.label.or_else(|| self.labels.get(name).copied());
         Some(line)
     }
 
-    /// All lines in the order of painting.
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
+    /// Lines with an arrow that have no name, in the order of painting.
+    pub(crate) fn unnamed(&self) -> &[Line] {
+        &self.unnamed
     }
 
     fn visit(&mut self, element: &Element, outer: Transform, messages: &mut Vec<Rect>) {
@@ -108,6 +116,16 @@ impl<'a> Scene<'a> {
                 });
                 messages.clear();
             }
+        } else if matches!(element.name, "path" | "line")
+            && (element.get("marker-end").is_some() || element.has_class("edge"))
+        {
+            let id = element.get("id").map(str::to_owned);
+            self.unnamed.push(Line {
+                name: id.clone().unwrap_or_default(),
+                dom_id: id,
+                points: here.apply_all(&geometry::outline(element)),
+                label: None,
+            });
         }
         for child in element.elements() {
             self.visit(child, here, messages);
@@ -128,27 +146,15 @@ fn own_box(element: &Element, outer: Transform) -> Option<Rect> {
         .or_else(|| geometry::shape_box(element, outer))
 }
 
+/// The words of a label with the background that `polish` gave them.
 fn label_box(element: &Element, outer: Transform) -> Option<Rect> {
     let text = geometry::text_box(element, outer)?;
     let here = outer.then(element);
-    let mut all = vec![text];
-    element.walk(&mut |part| {
-        if part.has_class("background") && part.number("width").is_some_and(|width| width > 1.0) {
-            all.extend(geometry::shape_box(
-                &Element {
-                    attributes: part
-                        .attributes
-                        .iter()
-                        .filter(|(name, _)| *name != "class")
-                        .cloned()
-                        .collect(),
-                    ..Element::new("rect")
-                },
-                here,
-            ));
-        }
-    });
-    union(&all)
+    let background = element
+        .elements()
+        .find(|part| part.has_class("background"))
+        .and_then(|part| geometry::around(&here.apply_all(&geometry::outline(part))));
+    union(&[text, background.unwrap_or(text)])
 }
 
 fn union(boxes: &[Rect]) -> Option<Rect> {
