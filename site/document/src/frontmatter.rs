@@ -439,7 +439,7 @@ mod tests {
             "B",
             &[("L001", 2, 34)],
         );
-        check("---\ntitle: T\nhero: [\n---\nB", None, "B", &[("L001", 4, 1)]);
+        check("---\ntitle: T\nhero: [\n---\nB", None, "B", &[("L001", 3, 7)]);
         check("---\ntitle: T\nnavigation: 5\n---\nB", Some("T"), "B", &[("L001", 3, 13)]);
         check("+++\ntitle = T\n+++\nB", None, "B", &[("L001", 2, 9)]);
         check("---\ntitle: T\n\n# Body", Some("T"), "# Body", &[("L001", 1, 1)]);
