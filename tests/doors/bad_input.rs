@@ -7,21 +7,46 @@ use tests::{binary, run_to_end};
 
 /// Name, text, code, line, column, words of the message or help.
 const CASES: &[(&str, &str, &str, u64, u64, &str)] = &[
-    ("json.md", "```json frontmatter\n{\n  \"title\": \"x\",\n  \"hero\": [}\n```\n# Page\n", "L001", 4, 12, "front matter"),
+    (
+        "json.md",
+        "```json frontmatter\n{\n  \"title\": \"x\",\n  \"hero\": [}\n```\n# Page\n",
+        "L001",
+        4,
+        12,
+        "front matter",
+    ),
     ("yaml.md", "---\ntitle: ok\nglossary: [\n---\n# Page\n", "L001", 0, 0, "front matter"),
     ("toml.md", "+++\ntitle = \n+++\n# Page\n", "L001", 2, 0, "front matter"),
     ("fence.md", "# Page\n\n```rust\nfn main() {}\n", "L002", 3, 1, "never closed"),
     ("diagram.md", "# Page\n\n```mermaid\ngraph TD\n  A[Open --> B\n```\n", "L003", 5, 0, ""),
-    ("kpi.md", "# Page\n\n```kpi-grid\n[\n  { \"label\": \"x\" \"value\": \"1\" }\n]\n```\n", "L005", 5, 18, ""),
+    (
+        "kpi.md",
+        "# Page\n\n```kpi-grid\n[\n  { \"label\": \"x\" \"value\": \"1\" }\n]\n```\n",
+        "L005",
+        5,
+        18,
+        "",
+    ),
     ("service.md", "# Page {#p services=\"ordrs\"}\n", "L006", 1, 0, "orders"),
     ("link.md", "# Page\n\nSee [there](jsn.md).\n", "L004", 3, 5, "json.md"),
     ("anchor.md", "# Page\n\nSee [there](#pagee).\n", "L004", 3, 5, "page"),
-    ("query.md", "# Page\n\n```kpi-grid\n[{\"label\": \"x\", \"value\": \"1\", \"query\": \"sum(rate(\"}]\n```\n", "L012", 4, 0, "PromQL"),
+    (
+        "query.md",
+        "# Page\n\n```kpi-grid\n[{\"label\": \"x\", \"value\": \"1\", \"query\": \"sum(rate(\"}]\n```\n",
+        "L012",
+        4,
+        0,
+        "PromQL",
+    ),
 ];
 
 fn book(dir: &Path) {
     fs::create_dir(dir.join("src")).unwrap();
-    fs::write(dir.join("book.toml"), "[book]\ntitle = \"Bad\"\n\n[output.loggia.services.orders]\n").unwrap();
+    fs::write(
+        dir.join("book.toml"),
+        "[book]\ntitle = \"Bad\"\n\n[output.loggia.services.orders]\n",
+    )
+    .unwrap();
     fs::write(dir.join("src/index.md"), "# A sound page\n\nAll is well.\n").unwrap();
     for (name, text, ..) in CASES {
         fs::write(dir.join("src").join(name), text).unwrap();

@@ -43,12 +43,14 @@ fn hot_reload_keeps_the_place() {
 }
 
 fn serve(dir: &Path, port: &str) -> Program {
-    Program::start(
-        Command::new(binary("loggia"))
-            .arg("serve")
-            .arg(dir)
-            .args(["--port", port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"]),
-    )
+    Program::start(Command::new(binary("loggia")).arg("serve").arg(dir).args([
+        "--port",
+        port,
+        "--otlp-grpc-port",
+        "0",
+        "--otlp-http-port",
+        "0",
+    ]))
     .unwrap()
 }
 

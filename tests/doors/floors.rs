@@ -29,7 +29,8 @@ const SERVICES: &[(&str, u8)] = &[
 ];
 /// Crates of the site that do no I/O: a runtime, a socket or a watcher among their dependencies
 /// would say otherwise.
-const PURE: &[&str] = &["diagnostics", "series", "promql", "traces", "diagram", "document", "evidence", "pages"];
+const PURE: &[&str] =
+    &["diagnostics", "series", "promql", "traces", "diagram", "document", "evidence", "pages"];
 const IO: &[&str] = &["tokio", "axum", "hyper", "hyper-util", "notify", "walkdir", "tempfile"];
 
 #[test]
@@ -66,13 +67,15 @@ fn judge(
     if PURE.contains(&name) && IO.contains(&dependency) {
         return Some(format!("{name} does no I/O and depends on {dependency}"));
     }
-    let (other_half, floors) = manifests.iter().find(|(_, floors)| floors.contains_key(dependency))?;
+    let (other_half, floors) =
+        manifests.iter().find(|(_, floors)| floors.contains_key(dependency))?;
     if *other_half != half {
         return (name != "cloudscale")
             .then(|| format!("{name} ({half}) depends on {dependency} ({other_half})"));
     }
     let below = floors[dependency];
-    (below >= floor).then(|| format!("{name} (floor {floor}) depends on {dependency} (floor {below})"))
+    (below >= floor)
+        .then(|| format!("{name} (floor {floor}) depends on {dependency} (floor {below})"))
 }
 
 /// Names under `[dependencies]`.
@@ -94,7 +97,9 @@ fn manifests_take_versions_from_the_workspace() {
             let table: toml::Table = text.parse().unwrap();
             assert_eq!(table["lints"]["workspace"].as_bool(), Some(true), "{}", path.display());
             for part in ["dependencies", "dev-dependencies"] {
-                let Some(part) = table.get(part).and_then(|found| found.as_table()) else { continue };
+                let Some(part) = table.get(part).and_then(|found| found.as_table()) else {
+                    continue;
+                };
                 for (name, value) in part {
                     let shared = value.get("workspace").and_then(toml::Value::as_bool);
                     assert_eq!(shared, Some(true), "{} of {}", name, path.display());

@@ -17,10 +17,15 @@ fn seeds_build_with_two_encoding_warnings_and_lose_nothing() {
     );
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{words}");
-    let warned: BTreeSet<&str> =
-        words.lines().filter(|line| line.starts_with("warning") || line.starts_with("error")).collect();
+    let warned: BTreeSet<&str> = words
+        .lines()
+        .filter(|line| line.starts_with("warning") || line.starts_with("error"))
+        .collect();
     assert_eq!(warned.len(), 2, "{words}");
-    assert!(warned.iter().all(|line| line.contains("L007") && line.contains("Windows-125")), "{words}");
+    assert!(
+        warned.iter().all(|line| line.contains("L007") && line.contains("Windows-125")),
+        "{words}"
+    );
 
     let mut pages = 0;
     for entry in fs::read_dir(&seeds).unwrap() {
@@ -29,10 +34,8 @@ fn seeds_build_with_two_encoding_warnings_and_lose_nothing() {
             continue;
         }
         let source = fs::read_to_string(&path).unwrap();
-        let html = fs::read_to_string(
-            site.join(path.file_name().unwrap()).with_extension("html"),
-        )
-        .unwrap();
+        let html = fs::read_to_string(site.join(path.file_name().unwrap()).with_extension("html"))
+            .unwrap();
         check_page(&path.display().to_string(), &source, &html);
         pages += 1;
     }
@@ -170,9 +173,17 @@ fn plain(html: &str) -> String {
         rest = &rest[rest.find('>').map_or(rest.len(), |close| close + 1)..];
     }
     text.push_str(rest);
-    for (entity, character) in
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#34;", "\""), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&"), ("&amp;", "&")]
-    {
+    for (entity, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#34;", "\""),
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#38;", "&"),
+        ("&amp;", "&"),
+    ] {
         text = text.replace(entity, character);
     }
     text

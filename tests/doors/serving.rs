@@ -110,7 +110,9 @@ fn saving_shows_the_new_text_and_a_mistake_keeps_the_last_good_version() {
     assert!(!page().contains("L003"));
 
     fs::write(dir.path().join("new.md"), "# A new page\n").unwrap();
-    within("a new page appears", SOON, || get(&format!("{}/new.html", served.url)).unwrap().status == 200);
+    within("a new page appears", SOON, || {
+        get(&format!("{}/new.html", served.url)).unwrap().status == 200
+    });
     fs::remove_file(dir.path().join("new.md")).unwrap();
     within("and goes", SOON, || get(&format!("{}/new.html", served.url)).unwrap().status == 404);
 }
@@ -163,7 +165,10 @@ fn garbage_on_the_otlp_ports_is_refused_in_words() {
         }
     }
     // Neither bytes that are no HTTP/2 nor frames that lie hurt the gRPC port.
-    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff"] {
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    ] {
         let mut stream = TcpStream::connect(("127.0.0.1", served.grpc)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
         stream.write_all(garbage).unwrap();

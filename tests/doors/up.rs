@@ -104,7 +104,9 @@ fn the_page_has_figures(url: &str) {
         within(&format!("{service} is healthy with a rate"), SOON, || {
             let cells = &snapshot(url)["cells"];
             cells[format!("svc.{service}.health")]["s"] == "healthy"
-                && cells[format!("svc.{service}.rate")]["t"].as_str().is_some_and(|t| t.contains("/s"))
+                && cells[format!("svc.{service}.rate")]["t"]
+                    .as_str()
+                    .is_some_and(|t| t.contains("/s"))
         });
     }
     // What the server sends first holds the figures already.
@@ -133,16 +135,21 @@ fn the_gateway_answers(gateway: &str) {
 
 fn one_trace_crosses_the_services(url: &str, _gateway: &str) {
     let whole = until("a trace over gateway, orders and payments", SOON, || {
-        let found = get(&format!("{url}/api/live/traces?service=payments&limit=100")).ok()?.json().ok()?;
-        found["traces"].as_array()?.iter().find(|trace| {
-            let names: Vec<&str> = trace["services"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|service| service["service"].as_str())
-                .collect();
-            ["gateway", "orders", "payments"].iter().all(|name| names.contains(name))
-        }).cloned()
+        let found =
+            get(&format!("{url}/api/live/traces?service=payments&limit=100")).ok()?.json().ok()?;
+        found["traces"]
+            .as_array()?
+            .iter()
+            .find(|trace| {
+                let names: Vec<&str> = trace["services"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|service| service["service"].as_str())
+                    .collect();
+                ["gateway", "orders", "payments"].iter().all(|name| names.contains(name))
+            })
+            .cloned()
     });
     let id = whole["id"].as_str().unwrap();
     let trace = get(&format!("{url}/api/live/traces/{id}")).unwrap().json().unwrap();
@@ -179,7 +186,8 @@ fn garbage_does_not_hurt(up: &Up) {
     let port = up.ports[3];
     let header = [("content-type", "application/x-protobuf")];
     let answer =
-        send("POST", &format!("http://127.0.0.1:{port}/v1/traces"), &header, b"\xff\xff\xff").unwrap();
+        send("POST", &format!("http://127.0.0.1:{port}/v1/traces"), &header, b"\xff\xff\xff")
+            .unwrap();
     assert!((400..500).contains(&answer.status), "{}", answer.status);
     assert_eq!(get(&format!("{}/healthz", up.url())).unwrap().status, 200);
 }

@@ -46,7 +46,8 @@ pub fn send(
 ) -> anyhow::Result<Answer> {
     let rest = url.strip_prefix("http://").context("only http:// is spoken here")?;
     let (host, path) = rest.split_once('/').map_or((rest, ""), |(host, path)| (host, path));
-    let mut stream = TcpStream::connect(host).with_context(|| format!("cannot connect to {host}"))?;
+    let mut stream =
+        TcpStream::connect(host).with_context(|| format!("cannot connect to {host}"))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut head = format!("{method} /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");

@@ -32,7 +32,11 @@ pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in PROFILE/deps");
     let path = folder.join(name);
-    assert!(path.is_file(), "`{}` is not built: run `cargo build --release --bins`", path.display());
+    assert!(
+        path.is_file(),
+        "`{}` is not built: run `cargo build --release --bins`",
+        path.display()
+    );
     path
 }
 

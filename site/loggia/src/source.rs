@@ -110,7 +110,9 @@ impl Source {
                 found.push(
                     Diagnostic::at(Code::Query, file, place, format!("{error}"))
                         .with_label(format!("the query of `{}`", kpi.label))
-                        .with_help("the query must be PromQL; `$window` stands for the window of time"),
+                        .with_help(
+                            "the query must be PromQL; `$window` stands for the window of time",
+                        ),
                 );
             }
         }
@@ -131,7 +133,8 @@ impl Source {
                                     && entry.path().canonicalize().ok() == build_dir))
             });
         for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read `{}`", self.pages_dir.display()))?;
+            let entry =
+                entry.with_context(|| format!("cannot read `{}`", self.pages_dir.display()))?;
             if !entry.file_type().is_file() {
                 continue;
             }

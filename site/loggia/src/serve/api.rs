@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 /// A problem as JSON: what happened and what to do.
 pub(super) fn problem(status: StatusCode, title: &str, help: &str) -> Response {
-    (status, Json(json!({ "status": status.as_u16(), "title": title, "help": help }))).into_response()
+    (status, Json(json!({ "status": status.as_u16(), "title": title, "help": help })))
+        .into_response()
 }
 
 /// Addresses below `/api/` that lead nowhere.
@@ -123,7 +124,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
         ("samples", &came_in.samples, &came_in.samples_rejected),
     ] {
         let name = format!("loggia_{what}_total");
-        let _ = writeln!(text, "# HELP {name} What came in since the start.\n# TYPE {name} counter");
+        let _ =
+            writeln!(text, "# HELP {name} What came in since the start.\n# TYPE {name} counter");
         for (outcome, counter) in [("accepted", accepted), ("refused", refused)] {
             let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {}", counter.get());
         }

@@ -162,7 +162,8 @@ impl Reader {
             (Some(sent), _) => to_json(&cell_diff(sent, &ticked.cells)),
         };
         self.sent = Some(ticked.cells);
-        self.waiting.push_back(Event::default().event("cells").id(evidence.at.to_string()).data(data));
+        self.waiting
+            .push_back(Event::default().event("cells").id(evidence.at.to_string()).data(data));
     }
 
     /// A new version of this page, or of what stands around every page.
@@ -190,7 +191,8 @@ impl Reader {
             (shown.problems(&self.view), shown.is_kept(&self.view))
         };
         let html = pages::render_problems(&problems, kept);
-        let data = serde_json::json!({ "html": if problems.is_empty() { "" } else { &html } }).to_string();
+        let data =
+            serde_json::json!({ "html": if problems.is_empty() { "" } else { &html } }).to_string();
         self.waiting.push_back(Event::default().event("problems").data(data));
     }
 }

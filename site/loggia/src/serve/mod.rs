@@ -228,11 +228,7 @@ fn telemetry_tasks(
 ) {
     let token = || app.token.clone();
     let backend = || Arc::clone(&app.backend);
-    spawn(
-        tasks,
-        "scrape",
-        telemetry::run_scraper(backend(), scrape_options(app), token()),
-    );
+    spawn(tasks, "scrape", telemetry::run_scraper(backend(), scrape_options(app), token()));
     spawn(tasks, "housekeeping", telemetry::run_housekeeping(backend(), token()));
     if let Some(listener) = grpc {
         let served = telemetry::serve_otlp_grpc(listener, backend(), token());
@@ -241,9 +237,8 @@ fn telemetry_tasks(
     if let Some(listener) = http {
         let router = telemetry::otlp_http_router(backend());
         let stopped = token().cancelled_owned();
-        let served = async move {
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
-        };
+        let served =
+            async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
         spawn(tasks, "otlp-http", logged("OTLP over HTTP", served));
     }
 }
@@ -285,7 +280,9 @@ fn static_target(target: &ScrapeTarget) -> Option<telemetry::StaticTarget> {
         ("instance".to_owned(), address.clone()),
         ("__metrics_path__".to_owned(), path.to_owned()),
     ]);
-    for (name, value) in url.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('=')) {
+    for (name, value) in
+        url.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('='))
+    {
         labels.insert(format!("__param_{name}"), value.to_owned());
     }
     Some(telemetry::StaticTarget { address, labels })
@@ -313,7 +310,11 @@ fn greeting(
 ) -> String {
     let pages = app.shown().book.pages.len();
     let mut lines = vec![
-        format!("serving {pages} page{} from {}", if pages == 1 { "" } else { "s" }, app.options.dir.display()),
+        format!(
+            "serving {pages} page{} from {}",
+            if pages == 1 { "" } else { "s" },
+            app.options.dir.display()
+        ),
         format!("  open      http://{addr}"),
     ];
     if let Some(addr) = grpc {

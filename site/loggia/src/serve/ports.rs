@@ -43,7 +43,11 @@ pub(super) async fn bind(
     };
     let addresses: Vec<SocketAddr> = lookup_host((host, port))
         .await
-        .map_err(|error| anyhow::anyhow!("cannot find the address `{host}`: {error}\nhelp: try --hostname 127.0.0.1"))?
+        .map_err(|error| {
+            anyhow::anyhow!(
+                "cannot find the address `{host}`: {error}\nhelp: try --hostname 127.0.0.1"
+            )
+        })?
         .collect();
     Ok(TcpListener::bind(addresses.as_slice()).await.map_err(taken)?)
 }

@@ -22,7 +22,8 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Everything that the site answers.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let prometheus = telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system());
+    let prometheus =
+        telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system());
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
     Router::new()
         .route("/", get(index))
@@ -55,7 +56,11 @@ async fn index(State(app): State<Arc<App>>) -> Response {
     let page = shown.book.pages.iter().find(|page| page.path == "index.html");
     match page.or(shown.book.pages.first()) {
         Some(page) => show_page(&app, page),
-        None => views::not_found(&app, "There is no page yet", "Save a Markdown file in the book's folder."),
+        None => views::not_found(
+            &app,
+            "There is no page yet",
+            "Save a Markdown file in the book's folder.",
+        ),
     }
 }
 
@@ -113,7 +118,9 @@ async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Respons
             .into_response(),
         None => match file(&app, &path).await {
             Some(answer) => answer,
-            None => views::not_found(&app, "There is no such file", "Reload the page that named it."),
+            None => {
+                views::not_found(&app, "There is no such file", "Reload the page that named it.")
+            }
         },
     }
 }
@@ -130,7 +137,10 @@ async fn file(app: &App, path: &str) -> Option<Response> {
     }
     let bytes = tokio::fs::read(&target).await.ok()?;
     let mime = mime_of(path);
-    Some(([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes).into_response())
+    Some(
+        ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes)
+            .into_response(),
+    )
 }
 
 fn mime_of(path: &str) -> &'static str {

@@ -89,7 +89,11 @@ fn loses_content(page: &Page) -> bool {
     page.diagnostics.iter().any(|found| {
         matches!(
             found.code,
-            Code::FrontMatter | Code::UnclosedFence | Code::Diagram | Code::KpiGrid | Code::Unreadable
+            Code::FrontMatter
+                | Code::UnclosedFence
+                | Code::Diagram
+                | Code::KpiGrid
+                | Code::Unreadable
         )
     })
 }

@@ -174,7 +174,10 @@ pub(super) async fn traces(
 ) -> Response {
     let (search, problem) = match query.search() {
         Ok(search) => (Some(search), None),
-        Err(words) => (None, Some(format!("{words}. A duration is a number with a unit, such as 250ms or 1.5s."))),
+        Err(words) => (
+            None,
+            Some(format!("{words}. A duration is a number with a unit, such as 250ms or 1.5s.")),
+        ),
     };
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let store = &app.backend.traces;
@@ -268,7 +271,8 @@ fn service_view(
 
 fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
     let call = |edge: &GraphEdge, peer: &traces::GraphNode| {
-        let figure = |value: f64| if value.is_finite() { Figure::Value(value) } else { Figure::NoTraffic };
+        let figure =
+            |value: f64| if value.is_finite() { Figure::Value(value) } else { Figure::NoTraffic };
         Call {
             peer: peer.name.to_string(),
             kind: match peer.kind {
@@ -285,8 +289,10 @@ fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
         }
     };
     let is_it = |node: &traces::GraphNode| node.kind == NodeKind::Service && &*node.name == name;
-    let calls_in = graph.edges.iter().filter(|edge| is_it(&edge.to)).map(|edge| call(edge, &edge.from));
-    let calls_out = graph.edges.iter().filter(|edge| is_it(&edge.from)).map(|edge| call(edge, &edge.to));
+    let calls_in =
+        graph.edges.iter().filter(|edge| is_it(&edge.to)).map(|edge| call(edge, &edge.from));
+    let calls_out =
+        graph.edges.iter().filter(|edge| is_it(&edge.from)).map(|edge| call(edge, &edge.to));
     (calls_in.collect(), calls_out.collect())
 }
 
@@ -327,7 +333,11 @@ fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence) -> Vec<Ch
     };
     let line = |name: &str, query: String| ChartSeries {
         name: name.to_owned(),
-        points: lines(app, &query, range, step, evidence.at).into_iter().next().map(|(_, points)| points).unwrap_or_default(),
+        points: lines(app, &query, range, step, evidence.at)
+            .into_iter()
+            .next()
+            .map(|(_, points)| points)
+            .unwrap_or_default(),
     };
     let by_route = format!("sum by (http_request_method, http_route) ({})", requests(""));
     vec![
@@ -384,10 +394,12 @@ fn lines(app: &App, query: &str, range: i64, step: i64, now: i64) -> Vec<(String
     series
         .into_iter()
         .map(|line| {
-            let name: Vec<&str> = line.labels.iter().map(|label| &*label.value).collect();
+            let name: Vec<&str> = line.labels.iter().map(|(_, value)| value).collect();
             let mut points: Points = (0..=range / step).map(|i| (start + i * step, None)).collect();
             for sample in line.samples.iter().filter(|sample| sample.v.is_finite()) {
-                if let Some(point) = usize::try_from((sample.t - start) / step).ok().and_then(|i| points.get_mut(i)) {
+                if let Some(point) =
+                    usize::try_from((sample.t - start) / step).ok().and_then(|i| points.get_mut(i))
+                {
                     point.1 = Some(sample.v);
                 }
             }
