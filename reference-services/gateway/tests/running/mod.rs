@@ -1,0 +1,141 @@
+//! CloudScale for a test: the real services in this process, on free ports and
+//! empty folders, and a client at the gateway's door.
+
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chassis::{Call, Chassis, Client, Config, Metrics, Reply, Running};
+use contracts::accounts::{Account, Credentials, Session};
+use contracts::money::Currency;
+use contracts::orders::{Line, PlaceOrder};
+use gateway::Limits;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use payments::Provider;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+pub struct System {
+    pub client: Client,
+    pub services: BTreeMap<&'static str, Running>,
+    pub addresses: BTreeMap<String, SocketAddr>,
+    pub folder: TempDir,
+}
+
+/// What a test may change.
+pub struct Setting {
+    pub limits: Limits,
+    pub declined_share: f64,
+    pub without: &'static [&'static str],
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { limits: Limits::default(), declined_share: 0.0, without: &[] }
+    }
+}
+
+pub const PASSWORD: &str = "correct horse battery";
+
+impl System {
+    pub async fn start(setting: Setting) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut listeners = BTreeMap::new();
+        let mut addresses = BTreeMap::new();
+        for name in ["auth", "orders", "payments", "gateway"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            addresses.insert(name.to_owned(), listener.local_addr().unwrap());
+            listeners.insert(name, listener);
+        }
+        let config = Config::read("client", |_| None).unwrap();
+        let client = Client::new(addresses.clone(), Metrics::new(&config));
+        let mut system = Self { client, services: BTreeMap::new(), addresses, folder };
+        for (name, listener) in listeners {
+            if !setting.without.contains(&name) {
+                system.start_one(name, listener, &setting).await;
+            }
+        }
+        system
+    }
+
+    /// Starts a service that the test left out before, at its address.
+    pub async fn start_late(&mut self, name: &'static str) {
+        let listener = TcpListener::bind(self.addresses[name]).await.unwrap();
+        self.start_one(name, listener, &Setting::default()).await;
+    }
+
+    async fn start_one(&mut self, name: &'static str, listener: TcpListener, setting: &Setting) {
+        let mut config = Config::read(name, |_| None).unwrap();
+        config.data_dir = self.data_dir(name);
+        config.peers = self.addresses.clone();
+        let running = match name {
+            "auth" => chassis::start(config, listener, auth::build).await,
+            "orders" => chassis::start(config, listener, orders::build).await,
+            "payments" => {
+                let provider = Provider::new(Some(1)).declining(setting.declined_share);
+                let build = |chassis: Chassis| payments::build_with(chassis, provider);
+                chassis::start(config, listener, build).await
+            }
+            _ => {
+                let limits = setting.limits;
+                let build = |chassis: Chassis| gateway::build_with(chassis, limits);
+                chassis::start(config, listener, build).await
+            }
+        };
+        self.services.insert(name, running.unwrap());
+    }
+
+    pub fn data_dir(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn send(&self, call: Call) -> Reply {
+        self.client.call(call).await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Reply {
+        self.send(with_token(Call::get("gateway", path), token)).await
+    }
+
+    pub async fn place(&self, token: &str, key: &str, order: &PlaceOrder) -> Reply {
+        let call = Call::post("gateway", "/v1/orders").json(order).idempotency_key(key);
+        self.send(with_token(call, token)).await
+    }
+
+    pub async fn log_in(&self, email: &str, password: &str) -> Reply {
+        let credentials = Credentials { email: email.to_owned(), password: password.to_owned() };
+        self.send(Call::post("gateway", "/v1/login").json(&credentials)).await
+    }
+
+    /// A new customer and its token.
+    pub async fn customer(&self, email: &str) -> (Account, String) {
+        let credentials = Credentials { email: email.to_owned(), password: PASSWORD.to_owned() };
+        let registered = self.send(Call::post("gateway", "/v1/register").json(&credentials)).await;
+        assert_eq!(registered.status, 201, "{registered:?}");
+        let session: Session = self.log_in(email, PASSWORD).await.json().unwrap();
+        (registered.json().unwrap(), session.access_token)
+    }
+
+    pub async fn stop(self) {
+        for (_, running) in self.services {
+            running.stop().await;
+        }
+    }
+}
+
+pub fn with_token(call: Call, token: &str) -> Call {
+    if token.is_empty() {
+        return call;
+    }
+    call.header(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).unwrap())
+}
+
+/// An order of two lines that costs `price` in all, from 2 on.
+pub fn order(price: i64) -> PlaceOrder {
+    let line =
+        |sku: &str, minor| Line { sku: sku.to_owned(), quantity: 1, unit_price_minor: minor };
+    PlaceOrder { lines: vec![line("tea", price - 1), line("bag", 1)], currency: Currency::Eur }
+}
