@@ -1,0 +1,136 @@
+// Values pushed by the server: it formats, this only sets text and attributes.
+import { refresh } from "./reload.js";
+
+/**
+ * @typedef {{ t?: string, s?: string, h?: string, d?: string }} Cell text, data-state, explanation, path
+ */
+
+/** Waits after a broken stream, in milliseconds. */
+const BACK_OFF = [500, 1000, 2000, 5000, 10000];
+/** Without news for so long the figures are called old. */
+const OLD_MS = 5000;
+
+/** @type {EventSource | undefined} */
+let stream;
+let failures = 0;
+let newest = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let retry;
+/** @type {Map<string, Element[]>} */
+let elements = new Map();
+let address = "";
+/** The shape that the page was last fetched for: never twice for the same. */
+let fetchedFor = "";
+
+/** @param {string} events address of the event stream */
+export function connect(events) {
+  address = events;
+  index();
+  document.addEventListener("visibilitychange", () => (document.hidden ? pause() : open()));
+  addEventListener("pagehide", pause);
+  addEventListener("pageshow", (event) => event.persisted && open());
+  setInterval(age, 1000);
+  if (!document.hidden) open();
+}
+
+function index() {
+  elements = new Map();
+  for (const element of document.querySelectorAll("[data-cell]")) {
+    const key = element.getAttribute("data-cell") || "";
+    elements.set(key, [...(elements.get(key) || []), element]);
+  }
+}
+
+function open() {
+  close();
+  const page = encodeURIComponent(document.body.dataset.page || "");
+  stream = new EventSource(`${address}?page=${page}`);
+  stream.addEventListener("open", () => (failures = 0));
+  stream.addEventListener("cells", (event) => {
+    newest = Date.now();
+    patch(JSON.parse(event.data));
+    age();
+  });
+  stream.addEventListener("reload", (event) => {
+    const page = JSON.parse(event.data).page;
+    if (page === undefined || page === "*" || page === document.body.dataset.page) replace();
+  });
+  stream.addEventListener("problems", (event) => {
+    const panel = document.getElementById("problems");
+    if (panel) panel.innerHTML = JSON.parse(event.data).html || "";
+  });
+  stream.addEventListener("error", () => {
+    close();
+    show("lost", "reconnecting");
+    retry = setTimeout(open, BACK_OFF[Math.min(failures++, BACK_OFF.length - 1)]);
+  });
+}
+
+function close() {
+  clearTimeout(retry);
+  stream?.close();
+  stream = undefined;
+}
+
+function pause() {
+  close();
+  show("paused", "paused");
+}
+
+async function replace() {
+  close();
+  if (await refresh()) index();
+  open();
+}
+
+/** @param {Record<string, Cell>} cells */
+function patch(cells) {
+  const shape = cells.shape?.t;
+  if (shape !== undefined && shape !== document.body.dataset.shape && shape !== fetchedFor) {
+    // Other elements than before, such as a service that just came up.
+    fetchedFor = shape;
+    replace();
+    return;
+  }
+  for (const [key, cell] of Object.entries(cells)) {
+    for (const element of elements.get(key) || []) apply(element, cell);
+  }
+}
+
+/**
+ * @param {Element} element
+ * @param {Cell} cell
+ */
+function apply(element, cell) {
+  if (cell.t !== undefined && element.textContent !== cell.t) element.textContent = cell.t;
+  if (cell.s !== undefined) element.setAttribute("data-state", cell.s);
+  if (cell.d !== undefined) element.setAttribute("d", cell.d);
+  if (cell.h === undefined) return;
+  const title = element.querySelector(":scope > title");
+  if (title) {
+    title.textContent = cell.h;
+    element.setAttribute("aria-label", cell.h);
+  } else if (cell.h) element.setAttribute("title", cell.h);
+  else element.removeAttribute("title");
+}
+
+function age() {
+  if (!stream || newest === 0) return;
+  const seconds = Math.max(1, Math.round((Date.now() - newest) / 1000));
+  const old = Date.now() - newest > OLD_MS;
+  show(old ? "lost" : "live", old ? `No news for ${seconds} s` : `Live · ${seconds} s ago`);
+}
+
+/**
+ * Says how the figures are. Only a change of the kind is spoken by screen readers, not every second.
+ * @param {string} kind
+ * @param {string} text
+ */
+function show(kind, text) {
+  const status = document.getElementById("live");
+  const words = status?.querySelector(".live-text");
+  if (!status || !words) return;
+  status.setAttribute("aria-live", status.dataset.live === kind ? "off" : "polite");
+  status.dataset.live = kind;
+  words.textContent = text;
+}

@@ -1,0 +1,12 @@
+// Starts what the page asks for: live values, following its source, the scroll spy.
+import { connect } from "./live.js";
+import { spy } from "./spy.js";
+
+spy();
+if (document.body.dataset.events) connect(document.body.dataset.events);
+
+// On small screens the sidebar is a popover: a link in it closes it.
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("#side a") : null;
+  if (link && link.closest(":popover-open")) document.getElementById("side")?.hidePopover();
+});
