@@ -176,50 +176,29 @@ impl Join<'_> {
         let right_is_many = matches!(self.matching.card, Cardinality::OneToMany(_));
         let (many, one) = if right_is_many { (rhs, lhs) } else { (lhs, rhs) };
         let mut ones = self.one_side(one, &any_present(&many, self.steps), right_is_many)?;
-        let mut rows = Vec::new();
-        // Which results were made at which steps: by key when one meets one, by result when groups meet.
-        let mut made: HashMap<(Labels, Labels), Vec<bool>> = HashMap::new();
+        let mut made = Results { join: self, swapped: right_is_many, rows: Vec::new(), taken: HashMap::new() };
         let none = Vec::new();
         for row in &many {
             let key = key(self.matching, &row.labels);
             let found = ones.get(&key).map_or(&none, |one| &one.rows);
             for one in found {
-                let values = self.values(&row.values, &one.values, right_is_many);
-                self.push(
-                    &key,
-                    self.result_labels(&row.labels, &one.labels),
-                    values,
-                    &mut made,
-                    &mut rows,
-                )?;
+                let labels = self.result_labels(&row.labels, &one.labels);
+                made.push(&key, labels, &row.values, &one.values)?;
             }
             if let Some(fill) = self.fill_of_one(right_is_many) {
-                let filled: Vec<f64> = (0..self.steps.count)
-                    .map(|i| {
-                        if found.iter().any(|one| is_present(one.values[i])) {
-                            ABSENT
-                        } else {
-                            fill
-                        }
-                    })
-                    .collect();
-                let values = self.values(&row.values, &filled, right_is_many);
-                self.push(
-                    &key,
-                    self.result_labels(&row.labels, &key),
-                    values,
-                    &mut made,
-                    &mut rows,
-                )?;
+                let taken = any_present(found, self.steps);
+                let filled: Vec<f64> =
+                    taken.iter().map(|taken| if *taken { ABSENT } else { fill }).collect();
+                made.push(&key, self.result_labels(&row.labels, &key), &row.values, &filled)?;
             }
             if let Some(one) = ones.get_mut(&key) {
                 one.met.iter_mut().zip(&row.values).for_each(|(met, v)| *met |= is_present(*v));
             }
         }
         if let Some(fill) = self.fill_of_many(right_is_many) {
-            self.push_unmet(ones, fill, right_is_many, &mut made, &mut rows)?;
+            self.push_unmet(ones, fill, &mut made)?;
         }
-        join_equal(rows)
+        join_equal(made.rows)
     }
 
     /// Results for series of the "one" side that no series met.
@@ -227,16 +206,13 @@ impl Join<'_> {
         &self,
         ones: HashMap<Labels, OneSide>,
         fill: f64,
-        swapped: bool,
-        made: &mut HashMap<(Labels, Labels), Vec<bool>>,
-        rows: &mut Vec<Row>,
+        made: &mut Results<'_>,
     ) -> Result<(), EvalError> {
         for (key, side) in ones {
             let many: Vec<f64> =
                 side.met.iter().map(|met| if *met { ABSENT } else { fill }).collect();
             for one in &side.rows {
-                let values = self.values(&many, &one.values, swapped);
-                self.push(&key, self.result_labels(&key, &one.labels), values, made, rows)?;
+                made.push(&key, self.result_labels(&key, &one.labels), &many, &one.values)?;
             }
         }
         Ok(())
@@ -278,43 +254,6 @@ impl Join<'_> {
         Ok(sides)
     }
 
-    fn values(&self, many: &[f64], one: &[f64], swapped: bool) -> Vec<f64> {
-        let value = |(many, one): (&f64, &f64)| {
-            if !is_present(*many) || !is_present(*one) {
-                return ABSENT;
-            }
-            let (a, b) = if swapped { (*one, *many) } else { (*many, *one) };
-            // A comparison lets the left side through, whichever is the "many" side.
-            combine(self.op, self.as_bool, a, b, a)
-        };
-        many.iter().zip(one).map(value).collect()
-    }
-
-    fn push(
-        &self,
-        key: &Labels,
-        labels: Labels,
-        values: Vec<f64>,
-        made: &mut HashMap<(Labels, Labels), Vec<bool>>,
-        rows: &mut Vec<Row>,
-    ) -> Result<(), EvalError> {
-        let one_to_one = self.matching.card == Cardinality::OneToOne;
-        let result = if one_to_one { Labels::empty() } else { labels.clone() };
-        let made =
-            made.entry((key.clone(), result)).or_insert_with(|| vec![false; self.steps.count]);
-        for (made, v) in made.iter_mut().zip(&values).filter(|(_, v)| is_present(**v)) {
-            if *made {
-                return Err(EvalError::Invalid(too_many(one_to_one).to_owned()));
-            }
-            *made = is_present(*v);
-        }
-        let row = Row { labels, values };
-        if !row.is_empty() {
-            rows.push(row);
-        }
-        Ok(())
-    }
-
     fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
         let matching = self.matching;
         let keeps_name = self.op.is_comparison() && !self.as_bool;
@@ -333,6 +272,42 @@ impl Join<'_> {
             labels.set(name.as_str(), one.value(name));
         }
         labels.build()
+    }
+}
+
+/// The results of a join so far.
+struct Results<'a> {
+    join: &'a Join<'a>,
+    /// The right side is the "many" side.
+    swapped: bool,
+    rows: Vec<Row>,
+    /// Steps that are taken: by key when one meets one, by key and result when groups meet.
+    taken: HashMap<(Labels, Labels), Vec<bool>>,
+}
+
+impl Results<'_> {
+    /// Adds the result of one pair of series; at each step a place can be taken once.
+    fn push(&mut self, key: &Labels, labels: Labels, many: &[f64], one: &[f64]) -> Result<(), EvalError> {
+        let one_to_one = self.join.matching.card == Cardinality::OneToOne;
+        let place = if one_to_one { Labels::empty() } else { labels.clone() };
+        let taken = self.taken.entry((key.clone(), place)).or_insert_with(|| vec![false; many.len()]);
+        let mut values = vec![ABSENT; many.len()];
+        for i in (0..many.len()).filter(|i| is_present(many[*i]) && is_present(one[*i])) {
+            let (a, b) = if self.swapped { (one[i], many[i]) } else { (many[i], one[i]) };
+            // A comparison lets the left side through, whichever is the "many" side.
+            values[i] = combine(self.join.op, self.join.as_bool, a, b, a);
+            // Two that meet one are a mistake even if a comparison then drops them.
+            let takes = one_to_one || is_present(values[i]);
+            if takes && taken[i] {
+                return Err(EvalError::Invalid(too_many(one_to_one).to_owned()));
+            }
+            taken[i] |= takes;
+        }
+        let row = Row { labels, values };
+        if !row.is_empty() {
+            self.rows.push(row);
+        }
+        Ok(())
     }
 }
 

@@ -241,8 +241,8 @@ fn rank_of(v: f64, buckets: &[Bucket]) -> f64 {
         }
         if bucket.bound > v {
             let share = (v - before.bound) / (bucket.bound - before.bound);
-            // Inside the first or the last bucket of an unbounded side nothing can be said: count none of it.
-            let share = if share.is_nan() { 0.0 } else { share };
+            // In a bucket without lower bound nothing can be told apart: all of it lies below.
+            let share = if share.is_nan() { 1.0 } else { share };
             return before.count + (bucket.count - before.count) * share;
         }
         before = *bucket;

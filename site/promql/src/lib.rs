@@ -34,6 +34,7 @@ mod numbers;
 mod numeral;
 mod over_time;
 mod position;
+mod quoted;
 mod query;
 mod relabel;
 mod select;

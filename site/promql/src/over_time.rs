@@ -190,6 +190,9 @@ fn seconds(sample: impl std::borrow::Borrow<Sample>) -> f64 {
 
 fn median_deviation(window: &Window<'_>) -> f64 {
     let mut values = values(window);
+    if values.iter().any(|v| v.is_nan()) {
+        return f64::NAN;
+    }
     let median = quantile(0.5, &mut values);
     let mut deviations: Vec<f64> = values.iter().map(|v| (v - median).abs()).collect();
     quantile(0.5, &mut deviations)

@@ -16,13 +16,18 @@ impl<'a> Positions<'a> {
 
     /// The offset of the next token that `wanted` accepts; the present place when there is none.
     pub(crate) fn seek(&mut self, wanted: impl Fn(&str) -> bool) -> usize {
+        self.seek_token(wanted).0
+    }
+
+    /// The next token that `wanted` accepts with its offset; an empty token at the present place when there is none.
+    pub(crate) fn seek_token(&mut self, wanted: impl Fn(&str) -> bool) -> (usize, &'a str) {
         let found = self.tokens[self.next..].iter().position(|(_, token)| wanted(token));
         match found {
             Some(ahead) => {
                 self.next += ahead + 1;
-                self.tokens[self.next - 1].0
+                self.tokens[self.next - 1]
             }
-            None => self.tokens.get(self.next).map_or(0, |(at, _)| *at),
+            None => (self.tokens.get(self.next).map_or(0, |(at, _)| *at), ""),
         }
     }
 

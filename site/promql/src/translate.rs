@@ -15,6 +15,7 @@ use series::{METRIC_NAME, MatchOp, Matcher};
 use crate::ast::*;
 use crate::over_time::Traits;
 use crate::position::Positions;
+use crate::quoted::unquote_bytes;
 use crate::{elementwise, over_time};
 
 /// How deep expressions may nest: each level takes stack when evaluated.
@@ -48,8 +49,9 @@ impl Translator<'_> {
                 Ok(Node { kind: Kind::Number(number.val), at, constant: true })
             }
             Expr::StringLiteral(text) => {
-                let at = self.positions.seek(|token| token.starts_with(['"', '\'', '`']));
-                Ok(Node { kind: Kind::Text(text.val.clone()), at, constant: true })
+                let (at, token) = self.positions.seek_token(|token| token.starts_with(['"', '\'', '`']));
+                let text = unquote_bytes(token).unwrap_or_else(|| Ok(text.val.clone()))?;
+                Ok(Node { kind: Kind::Text(text), at, constant: true })
             }
             Expr::Paren(paren) => {
                 let at = self.positions.seek(|token| token == "(");

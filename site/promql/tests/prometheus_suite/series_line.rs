@@ -120,11 +120,11 @@ fn expand(word: &str, items: &mut Vec<Item>) -> Option<()> {
 }
 
 fn expand_numbers(word: &str, items: &mut Vec<Item>) -> Option<()> {
-    if let Some(v) = number(word) {
-        items.push(Item::Value(v));
+    // No number in hexadecimal: `0x59` is sixty zeros.
+    let Some((start, times)) = word.rsplit_once('x') else {
+        items.push(Item::Value(number(word)?));
         return Some(());
-    }
-    let (start, times) = word.rsplit_once('x')?;
+    };
     let times: usize = times.parse().ok()?;
     if let Some(v) = number(start) {
         items.extend(vec![Item::Value(v); times + 1]);
