@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, Event, Status};
@@ -158,14 +159,20 @@ impl Fleet {
     }
 
     /// Stops the replicas, last started first, each with time to drain, and
-    /// then discovery. Afterwards no process and no port is left.
+    /// then discovery. Who takes long does not hold up the next for more than
+    /// the stagger. Afterwards no process and no port is left.
     pub async fn stop(&mut self) {
+        let mut late = Vec::new();
         for mut member in self.members.drain(..).rev() {
             member.stop.cancel();
-            if let Some(task) = member.task.take()
-                && let Err(error) = task.await
-            {
-                tracing::error!(instance = member.instance, %error, "its supervision has failed");
+            let Some(mut task) = member.task.take() else { continue };
+            if timeout(self.limits.stagger, &mut task).await.is_err() {
+                late.push(task);
+            }
+        }
+        for task in late {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the supervision of a replica has failed");
             }
         }
         self.end.cancel();

@@ -13,6 +13,9 @@ pub const BACKOFF_RESET: Duration = Duration::from_secs(30);
 pub const START_LIMIT: Duration = Duration::from_secs(20);
 /// Time to finish open requests between SIGTERM and SIGKILL.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+/// When the fleet stops, a replica that still drains after this long no longer
+/// keeps those waiting that it may call.
+pub const STOP_STAGGER: Duration = Duration::from_millis(500);
 /// Pause between two looks at a replica that is not ready yet.
 pub const PROBE_STARTING: Duration = Duration::from_millis(50);
 /// Pause between two looks at a replica that was ready.
@@ -50,6 +53,8 @@ pub struct Limits {
     pub start: Duration,
     /// See [`DRAIN_LIMIT`].
     pub drain: Duration,
+    /// See [`STOP_STAGGER`].
+    pub stagger: Duration,
     /// See [`PROBE_STARTING`].
     pub probe_starting: Duration,
     /// See [`PROBE_STEADY`].
@@ -68,6 +73,7 @@ impl Default for Limits {
             backoff_reset: BACKOFF_RESET,
             start: START_LIMIT,
             drain: DRAIN_LIMIT,
+            stagger: STOP_STAGGER,
             probe_starting: PROBE_STARTING,
             probe_steady: PROBE_STEADY,
             probe: PROBE_LIMIT,

@@ -41,9 +41,10 @@ async fn serve(role: &str) {
         "never ready" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     };
-    let grandchild = (role == "family")
-        .then(|| Command::new("sleep").arg("600").spawn().unwrap().id().to_string())
-        .unwrap_or_default();
+    let grandchild = match role {
+        "family" => Command::new("sleep").arg("600").spawn().unwrap().id().to_string(),
+        _ => String::new(),
+    };
     let open = Arc::new(AtomicU32::new(0));
     let opened = Arc::clone(&open);
     let router = Router::new()

@@ -1,0 +1,221 @@
+//! The command line: what can be asked for, with its defaults. `main` hands
+//! each command's options to the module of the same name.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fleet::traffic::{Pattern, Target};
+
+/// Port of the site.
+const SITE_PORT: u16 = 3000;
+/// Port of the gateway.
+const GATEWAY_PORT: u16 = 8080;
+/// Port on which spans arrive over gRPC.
+const OTLP_GRPC_PORT: u16 = 4317;
+/// Port on which spans arrive over HTTP.
+const OTLP_HTTP_PORT: u16 = 4318;
+/// Requests per second.
+const TRAFFIC_RATE: f64 = 20.0;
+
+/// CloudScale, Loggia's reference system: a few small services, and the book
+/// that shows how they are built and how they are doing.
+#[derive(Debug, Parser)]
+#[command(name = "cloudscale", version, about, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  cloudscale up                        everything, then open http://127.0.0.1:3000
+  cloudscale up --traffic 100 --open   more traffic, and the browser opens by itself
+  cloudscale up --port 3001            when port 3000 is taken
+  cloudscale status                    what runs, from another terminal")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the services, traffic and the book, until Ctrl-C
+    Up(Up),
+    /// Run one service in this process (`up` does this for each)
+    Run(Run),
+    /// Send requests to a gateway at a rate that does not depend on its answers
+    Traffic(Traffic),
+    /// Show what a running `cloudscale up` runs
+    Status(Status),
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  cloudscale up --traffic 0                     no traffic: send your own to port 8080
+  cloudscale up --seed 7                        the same customers want the same things again
+  cloudscale up --book docs --data-dir /tmp/cs  another book, another place for the databases
+
+Ctrl-C stops everything in order; a second Ctrl-C at once.")]
+pub(crate) struct Up {
+    /// Port of the site; 0 lets the system choose
+    #[arg(short, long, default_value_t = SITE_PORT)]
+    pub(crate) port: u16,
+    /// Address that the site and the telemetry ports listen on
+    #[arg(short = 'n', long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) hostname: String,
+    /// Port of the API gateway, on 127.0.0.1; 0 lets the system choose
+    #[arg(long, default_value_t = GATEWAY_PORT, value_name = "PORT")]
+    pub(crate) gateway_port: u16,
+    /// Port on which the services' spans arrive over gRPC; 0 lets the system choose
+    #[arg(long, default_value_t = OTLP_GRPC_PORT, value_name = "PORT")]
+    pub(crate) otlp_grpc_port: u16,
+    /// Port on which spans may arrive over HTTP; 0 lets the system choose
+    #[arg(long, default_value_t = OTLP_HTTP_PORT, value_name = "PORT")]
+    pub(crate) otlp_http_port: u16,
+    /// Requests per second; 0 for none
+    #[arg(long, default_value_t = TRAFFIC_RATE, value_name = "RPS", value_parser = rate_or_none)]
+    pub(crate) traffic: f64,
+    /// What the traffic is drawn from [default: the time]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Open the browser when everything runs
+    #[arg(short, long)]
+    pub(crate) open: bool,
+    /// Folder for databases and logs [default: .cloudscale beside the book]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of the book [default: the next one upward with a book.toml]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) book: Option<PathBuf>,
+    /// Say only what goes wrong
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more, and let the services log more
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The service reads its settings from the environment:
+  CLOUDSCALE_LISTEN=127.0.0.1:41001      where to listen, unless a socket is handed over (LISTEN_FDS)
+  CLOUDSCALE_PEERS=auth=127.0.0.1:41002  where its peers listen, commas between them
+  CLOUDSCALE_DATA_DIR=data/orders        where it keeps its database
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317
+
+Example:
+  CLOUDSCALE_LISTEN=127.0.0.1:41003 cloudscale run payments")]
+pub(crate) struct Run {
+    /// Which service
+    pub(crate) service: Service,
+}
+
+/// The services of this executable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// Accounts, logins, tokens
+    Auth,
+    /// Authorises and captures payments
+    Payments,
+    /// Places and reads orders
+    Orders,
+    /// The only door: routes, checks tokens, limits rates
+    Gateway,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  cloudscale traffic --rps 200 --seed 7 --duration 60 --target http://127.0.0.1:8080
+
+Latencies count from the time at which a request was due, so that a stall shows in
+every request that it delayed. A report comes at the end, also after Ctrl-C.")]
+pub(crate) struct Traffic {
+    /// Requests per second
+    #[arg(long, default_value_t = TRAFFIC_RATE, value_parser = rate)]
+    pub(crate) rps: f64,
+    /// What the traffic is drawn from [default: the time]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The gateway, on this machine
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) target: Target,
+    /// How long, in seconds [default: until Ctrl-C]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+    /// How requests are spread over time
+    #[arg(long, default_value = "poisson")]
+    pub(crate) pattern: Spread,
+}
+
+/// How requests are spread over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spread {
+    /// Independent of each other, as people are
+    Poisson,
+    /// One every so often
+    Constant,
+}
+
+impl From<Spread> for Pattern {
+    fn from(spread: Spread) -> Self {
+        match spread {
+            Spread::Poisson => Self::Poisson,
+            Spread::Constant => Self::Constant,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudscale status
+  cloudscale status --json | jq '.[].state'")]
+pub(crate) struct Status {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder that `up` was given [default: .cloudscale beside the book]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of the book [default: the next one upward with a book.toml]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) book: Option<PathBuf>,
+}
+
+fn rate_or_none(text: &str) -> Result<f64, String> {
+    number(text, 0.0, fleet::traffic::run::RATE_LIMIT)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.001, fleet::traffic::run::RATE_LIMIT)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    // A week; longer runs have no end.
+    number(text, 0.001, 7.0 * 86_400.0)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("not a number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn senseless_values_are_refused() {
+        for line in [
+            "cloudscale up --traffic -1",
+            "cloudscale up --traffic nan",
+            "cloudscale up --port 70000",
+            "cloudscale up --quiet --verbose",
+            "cloudscale traffic --rps 0",
+            "cloudscale traffic --target http://10.0.0.1:80",
+            "cloudscale run catalog",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The two folders of `up`: the book's, which is only read, and the data
+//! folder, which one `up` at a time holds by a lock. A note in it tells
+//! `status` where the fleet answers.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf, absolute};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Refusal;
+
+/// What makes a folder a book.
+const BOOK: &str = "book.toml";
+/// The data folder's name beside the book.
+const DATA: &str = ".cloudscale";
+/// File that is locked while `up` runs; it holds the process number.
+const LOCK: &str = "lock";
+/// File that holds the [`Note`].
+const NOTE: &str = "fleet.json";
+
+/// The folder of the book: the one that was named, or else the next one from
+/// here upward that has a `book.toml`.
+pub(crate) fn book(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named {
+        return match folder.is_dir() {
+            true => Ok(absolute(folder)?),
+            false => Err(Refusal(format!("`{}` is not a folder", folder.display())).into()),
+        };
+    }
+    let here = std::env::current_dir().context("cannot tell the current folder")?;
+    let found = here.ancestors().find(|folder| folder.join(BOOK).is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        let here = here.display();
+        Refusal(format!(
+            "there is no `{BOOK}` in `{here}` or above\nhelp: go to the book's folder, or name it with --book DIR"
+        ))
+        .into()
+    })
+}
+
+/// The data folder: the one that was named, or else `.cloudscale` in the book's.
+pub(crate) fn data_dir(named: Option<&Path>, book: &Path) -> anyhow::Result<PathBuf> {
+    Ok(absolute(named.map_or_else(|| book.join(DATA), Path::to_owned))?)
+}
+
+/// The data folder, held by this process.
+#[derive(Debug)]
+pub(crate) struct Held {
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// Where a running fleet answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// The process of `up`.
+    pub(crate) pid: u32,
+    /// Of the fleet: `/status`, `/discovery`, `/events`.
+    pub(crate) fleet: String,
+    /// Of the site.
+    pub(crate) site: String,
+}
+
+impl Held {
+    /// Makes the folder if needed and takes the lock.
+    pub(crate) fn take(folder: &Path) -> anyhow::Result<Self> {
+        let at = || {
+            format!(
+                "cannot use `{}` for data\nhelp: choose another folder with --data-dir",
+                folder.display()
+            )
+        };
+        fs::create_dir_all(folder).with_context(at)?;
+        let path = folder.join(LOCK);
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(at)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(folder, &mut lock).into()),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(at),
+        }
+        lock.set_len(0)?;
+        write!(lock, "{}", std::process::id())?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// Leaves the note for `status`.
+    pub(crate) fn write(&self, note: &Note) -> anyhow::Result<()> {
+        fs::write(self.folder.join(NOTE), serde_json::to_vec(note)?)
+            .context("cannot write to the data folder")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A note that stays behind is told from a good one by asking the fleet.
+        let _ = fs::remove_file(self.folder.join(NOTE));
+    }
+}
+
+fn in_use(folder: &Path, lock: &mut File) -> Refusal {
+    let mut pid = String::new();
+    let by = match lock.read_to_string(&mut pid) {
+        Ok(_) if !pid.is_empty() => format!(" (pid {pid})"),
+        _ => String::new(),
+    };
+    Refusal(format!(
+        "another `cloudscale up`{by} uses `{}`\nhelp: stop it, or choose another folder with --data-dir",
+        folder.display()
+    ))
+}
+
+/// Reads the note in a data folder.
+pub(crate) fn note(folder: &Path) -> Option<Note> {
+    serde_json::from_slice(&fs::read(folder.join(NOTE)).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_once_and_the_note_goes_with_the_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = Held::take(folder.path()).unwrap();
+        let refused = Held::take(folder.path()).unwrap_err();
+        let message = refused.downcast_ref::<Refusal>().unwrap().to_string();
+        let pid = format!("(pid {})", std::process::id());
+        assert!(message.contains(&pid) && message.contains("--data-dir"), "{message}");
+        let note_left = Note { pid: 1, fleet: "f".to_owned(), site: "s".to_owned() };
+        held.write(&note_left).unwrap();
+        assert_eq!(note(folder.path()).unwrap().fleet, "f");
+        drop(held);
+        assert!(note(folder.path()).is_none());
+        Held::take(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,53 @@
+//! `cloudscale run SERVICE`, and the plan of the fleet that `up` runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use crate::cli::Service;
+
+impl Service {
+    /// The service's name everywhere: labels, folders, addresses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Payments => "payments",
+            Self::Orders => "orders",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// Runs one service in this process until SIGTERM or Ctrl-C.
+pub(crate) fn main(service: Service) -> anyhow::Result<ExitCode> {
+    fleet::process::die_with_parent()?;
+    let config = chassis::Config::from_env(service.name())?;
+    chassis::block_on(async {
+        match service {
+            Service::Auth => auth::run(config).await,
+            Service::Payments => payments::run(config).await,
+            Service::Orders => orders::run(config).await,
+            Service::Gateway => gateway::run(config).await,
+        }
+    })
+    .context("cannot start the runtime")??;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One replica of each service, those first that others call. The gateway is
+/// open to the outside, so its port is known beforehand.
+pub(crate) fn plan(program: PathBuf, gateway_port: u16, seed: u64) -> Vec<fleet::Service> {
+    let services = Service::value_variants().iter().map(|service| {
+        let name = service.name();
+        let mut planned = fleet::Service::new(name, program.clone(), &["run", name]);
+        if *service == Service::Gateway {
+            planned.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, gateway_port)));
+        }
+        planned.env.push((chassis::config::variables::SEED.to_owned(), seed.to_string()));
+        planned
+    });
+    services.collect()
+}
