@@ -41,3 +41,51 @@ fn render(found: &Diagnostic, renderer: &Renderer) -> String {
     }
     renderer.render(&[group]).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Code, SourceFile};
+
+    fn check(text: &str, span: std::ops::Range<usize>, label: &str, expected: &[&str]) {
+        let file = SourceFile::new("guide/a.md", text);
+        let found = Diagnostic::at(Code::BrokenLink, &file, span, "no page `x.md`")
+            .with_label(label)
+            .with_help("did you mean `y.md`?");
+        let shown = render_all(&[found], Colour::Never);
+        for part in expected {
+            assert!(shown.contains(part), "no {part:?} in\n{shown}");
+        }
+        assert!(!shown.contains('\u{1b}'), "plain text has no escapes");
+    }
+
+    #[test]
+    fn excerpts_with_marks() {
+        check(
+            "one\nsee [x](x.md) now\nthree\n",
+            12..16,
+            "here",
+            &[
+                "error[L004]: no page `x.md`",
+                "--> guide/a.md:2:9",
+                "2 | see [x](x.md) now",
+                "^^^^ here",
+                "help: did you mean `y.md`?",
+            ],
+        );
+        check("", 0..0, "", &["error[L004]: no page `x.md`", "guide/a.md:1:1"]);
+        check("ü🏗️ x", 0..2, "", &["1 | ü🏗️ x", "^"]);
+        check("a\r\nb\r\n", 3..4, "", &["guide/a.md:2:1", "2 | b"]);
+        check("a\tb\0c", 3..4, "", &["guide/a.md:1:4"]);
+        check("a\n", 90..99, "", &["guide/a.md"]);
+        let many = "line\n".repeat(100);
+        check(&many, 10..400, "", &["guide/a.md:3:1"]);
+    }
+
+    #[test]
+    fn colours_are_escapes() {
+        let file = SourceFile::new("a.md", "x");
+        let shown = render_all(&[Diagnostic::at(Code::Encoding, &file, 0..1, "m")], Colour::Always);
+        assert!(shown.contains('\u{1b}') && shown.contains("L007"));
+    }
+}

@@ -5,10 +5,12 @@
 
 mod code;
 mod human;
+mod machine;
 mod source;
 
 pub use code::{Code, Severity};
 pub use human::{Colour, render_all};
+pub use machine::{render_github, render_json};
 pub use source::SourceFile;
 
 use serde::Serialize;

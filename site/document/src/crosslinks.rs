@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Broken links reported per book; looking for the name that was meant costs time for each.
-const FINDINGS_MAX: usize = 500;
+const FINDINGS_MAX: usize = 100;
 
 /// Addresses that a server of the book answers itself.
 const SERVED: &[&str] = &["live/", "api/", "prometheus/", "jaeger/", "assets/"];

@@ -44,7 +44,7 @@ pub(crate) fn check(findings: &mut Findings<'_>) {
     let (broken, sound) = &damage.example;
     let lost = match damage.lossy {
         0 => String::new(),
-        some => format!("; {} of them lost a byte on the way", grouped(some)),
+        some => format!("; {} places lost a byte and stay broken then", grouped(some)),
     };
     let message = format!(
         "UTF-8 text was decoded as {} and saved again: {} places, such as `{broken}` for `{sound}`",

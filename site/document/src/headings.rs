@@ -83,7 +83,11 @@ pub(crate) struct Ids {
 impl Ids {
     /// Takes an id that the author gave; false when it is taken already.
     pub(crate) fn take(&mut self, id: &str) -> bool {
-        self.taken.insert(id.to_owned(), 0).is_none()
+        if self.taken.contains_key(id) {
+            return false;
+        }
+        self.taken.insert(id.to_owned(), 0);
+        true
     }
 
     /// Takes `wanted`, or `wanted-1`, `wanted-2`, ...

@@ -45,6 +45,10 @@ pub(crate) fn escape_address(address: &str) -> String {
     out
 }
 
+/// Elements of the author's that may be open inside one Markdown element; finding the one to close
+/// would otherwise cost the square of their number.
+const RAW_DEPTH_MAX: usize = 100;
+
 enum Open {
     /// An element of Markdown's, with the text that closes it.
     Markdown(&'static str),
@@ -88,7 +92,12 @@ impl Writer {
         }
     }
 
+    /// Opens an element that the author wrote as a tag; too deep a one vanishes.
     pub(crate) fn open_raw(&mut self, tag: &str, name: &str) {
+        let raw = |open: &&Open| matches!(open, Open::Raw(_));
+        if self.open.iter().rev().take(RAW_DEPTH_MAX).filter(raw).count() == RAW_DEPTH_MAX {
+            return;
+        }
         self.html.push_str(tag);
         self.open.push(Open::Raw(name.to_owned()));
     }
