@@ -13,8 +13,8 @@ const CSS_ORDER: [&str; 9] = [
     "css/base.css",
     "css/frame.css",
     "css/prose.css",
-    "css/live.css",
     "css/diagram.css",
+    "css/live.css",
     "css/panels.css",
     "css/print.css",
 ];

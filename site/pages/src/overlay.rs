@@ -11,9 +11,9 @@ use evidence::{Bound, DiagramEvidence, Evidence};
 use std::fmt::Write as _;
 
 /// Room for some ten characters at the size set in `css/live.css`.
-const PILL: (f64, f64) = (62.0, 19.0);
-/// A ring stands this far outside its node.
-const RING: f64 = 3.5;
+const PILL: (f64, f64) = (66.0, 21.0);
+/// Radius of a ring's corners, as the drawing rounds its boxes.
+const CORNER: f64 = 6.0;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
 
@@ -29,6 +29,7 @@ pub(crate) struct NodeMark {
     pub(crate) key: String,
     pub(crate) href: Option<String>,
     pub(crate) ring: String,
+    pub(crate) accent: Option<String>,
     /// Centre of the badge's shape.
     pub(crate) at: Point,
     /// The badge's box with its text; absent where there is no room.
@@ -98,10 +99,10 @@ fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
     let centre = Point { x: corner.x - PILL.0 / 2.0 + 8.0, y: corner.y };
     let wide = Tag {
         text: Point { x: centre.x + 7.0, y: centre.y },
-        ..tag(centre, (PILL.0 + 12.0, PILL.1))
+        ..tag(centre, (PILL.0 + 10.0, PILL.1))
     };
     let at = if roomy { Point { x: wide.x + 11.0, y: corner.y } } else { corner };
-    NodeMark { key, href, ring: ring(node), at, tag: roomy.then_some(wide) }
+    NodeMark { key, href, ring: ring(node), accent: accent(node), at, tag: roomy.then_some(wide) }
 }
 
 fn tag(centre: Point, size: (f64, f64)) -> Tag {
@@ -114,32 +115,28 @@ fn tag(centre: Point, size: (f64, f64)) -> Tag {
     }
 }
 
-/// The node's outline, a little wider than its shape.
+/// The node's outline.
 fn ring(node: &Node) -> String {
-    let (x, y) = (node.rect.x - RING, node.rect.y - RING);
-    let (w, h) = (node.rect.width + 2.0 * RING, node.rect.height + 2.0 * RING);
+    let (x, y, w, h) = (node.rect.x, node.rect.y, node.rect.width, node.rect.height);
+    let (rx, ry) = (w / 2.0, h / 2.0);
     match node.shape {
         Shape::Decision => {
-            format!(
-                "M{:.1},{y:.1}l{:.1},{:.1}l-{:.1},{:.1}l-{:.1},-{:.1}Z",
-                x + w / 2.0,
-                w / 2.0,
-                h / 2.0,
-                w / 2.0,
-                h / 2.0,
-                w / 2.0,
-                h / 2.0
-            )
+            format!("M{:.1},{y:.1}l{rx:.1},{ry:.1}l-{rx:.1},{ry:.1}l-{rx:.1},-{ry:.1}Z", x + rx)
         }
         Shape::Actor if (w - h).abs() < 4.0 => {
-            let r = w / 2.0;
+            format!("M{x:.1},{:.1}a{rx:.1},{rx:.1} 0 0 1 {w:.1},0a{rx:.1},{rx:.1} 0 0 1 -{w:.1},0Z", y + rx)
+        }
+        Shape::Database => {
+            // Mermaid's own proportion of a cylinder's ends.
+            let ry = (rx / (2.5 + w / 50.0)).min(h / 2.0);
             format!(
-                "M{x:.1},{:.1}a{r:.1},{r:.1} 0 0 1 {w:.1},0a{r:.1},{r:.1} 0 0 1 -{w:.1},0Z",
-                y + r
+                "M{x:.1},{:.1}a{rx:.1},{ry:.1} 0 0 1 {w:.1},0v{:.1}a{rx:.1},{ry:.1} 0 0 1 -{w:.1},0Z",
+                y + ry,
+                h - 2.0 * ry
             )
         }
         _ => {
-            let r = 8f64.min(w / 2.0).min(h / 2.0);
+            let r = CORNER.min(rx).min(ry);
             let (w, h) = (w - 2.0 * r, h - 2.0 * r);
             format!(
                 "M{:.1},{y:.1}h{w:.1}a{r},{r} 0 0 1 {r},{r}v{h:.1}a{r},{r} 0 0 1 -{r},{r}h-{w:.1}a{r},{r} 0 0 1 -{r},-{r}v-{h:.1}a{r},{r} 0 0 1 {r},-{r}Z",
@@ -147,6 +144,13 @@ fn ring(node: &Node) -> String {
             )
         }
     }
+}
+
+/// A bar inside the left side of a box; other shapes have no straight left side.
+fn accent(node: &Node) -> Option<String> {
+    let rect = node.rect;
+    let fits = node.shape == Shape::Box && rect.height > 3.0 * CORNER;
+    fits.then(|| format!("M{:.1},{:.1}v{:.1}", rect.x + 2.0, rect.y + 1.2 * CORNER, rect.height - 2.4 * CORNER))
 }
 
 fn outline(points: &[Point]) -> String {

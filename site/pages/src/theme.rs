@@ -27,7 +27,7 @@ const HEALTH: [(&str, &str, &str); 4] = [
 /// WCAG 2.2 asks for this of small text.
 const CONTRAST_MIN: f64 = 4.5;
 /// Steps from a colour to black or white while looking for enough contrast.
-const STEPS: u32 = 10;
+const STEPS: u32 = 40;
 
 /// The value of `data-mode`.
 pub(crate) fn mode(theme: &Theme) -> &'static str {
