@@ -16,6 +16,9 @@ pub const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 /// When the fleet stops, a replica that still drains after this long no longer
 /// keeps those waiting that it may call.
 pub const STOP_STAGGER: Duration = Duration::from_millis(500);
+/// Time for the output of a child that has ended to be read, in case somebody
+/// it started has left its group and still holds the pipe.
+pub const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 /// Pause between two looks at a replica that is not ready yet.
 pub const PROBE_STARTING: Duration = Duration::from_millis(50);
 /// Pause between two looks at a replica that was ready.

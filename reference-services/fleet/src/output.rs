@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -41,19 +42,24 @@ impl Output {
         tail.iter().cloned().collect()
     }
 
-    /// Follows `pipe` in a thread of its own until every writer has closed it.
-    pub fn follow(self: &Arc<Self>, instance: &str, pipe: PipeReader) -> io::Result<()> {
+    /// Follows `pipe` in a thread of its own until every writer has closed it;
+    /// then what is answered here is disconnected.
+    pub fn follow(self: &Arc<Self>, instance: &str, pipe: PipeReader) -> io::Result<Receiver<()>> {
         let output = Arc::clone(self);
         let name = format!("out {instance}");
+        let (at_end, ended) = channel();
         thread::Builder::new().name(name).stack_size(THREAD_STACK).spawn(move || {
-            // A full disk must not stop the child: its pipe is emptied in any case.
+            // Dropped with the thread, however it ends.
+            let _at_end = at_end;
             if let Err(error) = output.copy(pipe) {
                 tracing::warn!(path = %output.path.display(), %error, "output is no longer read");
             }
         })?;
-        Ok(())
+        Ok(ended)
     }
 
+    /// A full disk does not end this: the pipe is emptied in any case, so that
+    /// the child never waits for a reader.
     fn copy(&self, pipe: PipeReader) -> io::Result<()> {
         let mut log = LogFile::open(&self.path);
         let mut reader = BufReader::new(pipe);

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::sync::oneshot;
 
+use crate::limits::LAST_WORDS_LIMIT;
 use crate::output::{Output, THREAD_STACK};
 use crate::plan::{SOCKET_FD, variables};
 
@@ -53,16 +54,19 @@ impl Process {
             command.fd_mappings(vec![mapping]).expect("one mapping cannot collide");
             command.env(variables::LISTEN_FDS, "1");
         }
+        let written = output.follow(instance, reader)?;
         let (started, starts) = std::sync::mpsc::sync_channel(1);
         let (exited, exit) = oneshot::channel();
         let gone = Arc::new(Mutex::new(false));
         let flag = Arc::clone(&gone);
         let name = format!("run {instance}");
         thread::Builder::new().name(name).stack_size(THREAD_STACK).spawn(move || {
-            live(command, &started, exited, &flag);
+            let how = live(command, &started, &flag);
+            // Its last words come before the news of its end.
+            let _ = written.recv_timeout(LAST_WORDS_LIMIT);
+            let _ = exited.send(how);
         })?;
         let pid = starts.recv().map_err(io::Error::other)??;
-        output.follow(instance, reader)?;
         Ok(Self { handle: Handle { pid, gone }, exit })
     }
 
@@ -100,17 +104,13 @@ impl Handle {
 
 type Started = std::sync::mpsc::SyncSender<io::Result<Pid>>;
 
-fn live(
-    mut command: Command,
-    started: &Started,
-    exited: oneshot::Sender<String>,
-    gone: &Mutex<bool>,
-) {
+fn live(mut command: Command, started: &Started, gone: &Mutex<bool>) -> String {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
+            let how = error.to_string();
             let _ = started.send(Err(error));
-            return;
+            return how;
         }
     };
     drop(command);
@@ -122,8 +122,7 @@ fn live(
     // What the child started itself goes with it.
     let _ = kill_process_group(pid, Signal::KILL);
     *gone = true;
-    let how = child.wait().map_or_else(|error| error.to_string(), describe);
-    let _ = exited.send(how);
+    child.wait().map_or_else(|error| error.to_string(), describe)
 }
 
 fn describe(status: std::process::ExitStatus) -> String {
