@@ -1,7 +1,11 @@
 //! Answers to evidence. `loggia` hands in what it was told, `pages` renders what comes out.
 
-use crate::{Evidence, Plan};
-use document::Book;
+use crate::answers::Answers;
+use crate::binding::{Names, bind_drawing};
+use crate::overlay::Calls;
+use crate::{Bound, Evidence, PageEvidence, Plan, ServiceEvidence};
+use crate::{kpis, services, strips};
+use document::{Book, Page};
 use promql::Value;
 use std::collections::BTreeMap;
 use traces::ServiceGraph;
@@ -9,16 +13,37 @@ use traces::ServiceGraph;
 /// What the answers (in the order of [`Plan::questions`]) and the graph prove about the book at
 /// `now_ms`, milliseconds since 1970. Questions without an answer are shown as not asked yet.
 pub fn evaluate(
-    _book: &Book,
+    book: &Book,
     plan: &Plan,
-    _answers: &[Result<Value, String>],
-    _graph: &ServiceGraph,
+    answers: &[Result<Value, String>],
+    graph: &ServiceGraph,
     now_ms: i64,
 ) -> Evidence {
-    Evidence {
-        at: now_ms,
-        window: plan.window.seconds(),
-        services: Vec::new(),
-        pages: BTreeMap::new(),
-    }
+    let answers = Answers::new(plan, answers, now_ms);
+    let services = services::services(&book.config, plan, &answers, graph);
+    let names = Names::new(&book.config, services.iter().map(|service| &service.id), graph);
+    let calls = Calls::new(graph, &book.config);
+    let pages = book.pages.iter().map(|page| {
+        let kpis = page.kpis().map(|kpi| kpis::kpi(kpi, &book.config, plan, &answers)).collect();
+        let page_evidence = PageEvidence { kpis, ..drawn(page, &names, &calls, &services) };
+        (page.id.clone(), page_evidence)
+    });
+    Evidence { at: now_ms, window: plan.window.seconds(), pages: pages.collect(), services }
+}
+
+/// Strips and diagrams of a page.
+fn drawn(
+    page: &Page,
+    names: &Names,
+    calls: &Calls<'_>,
+    services: &[ServiceEvidence],
+) -> PageEvidence {
+    let bound: BTreeMap<usize, BTreeMap<String, Bound>> =
+        page.diagrams().map(|block| (block.index, bind_drawing(&block.drawing, names))).collect();
+    let strips = page.sections.iter().filter_map(|section| {
+        Some((section.id.clone(), strips::strip(section, &bound, services)?))
+    });
+    let diagrams =
+        page.diagrams().map(|block| calls.diagram(block, &bound[&block.index], services));
+    PageEvidence { strips: strips.collect(), kpis: Vec::new(), diagrams: diagrams.collect() }
 }

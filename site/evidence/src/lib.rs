@@ -4,13 +4,41 @@
 //! evidence that `pages` renders. No I/O, no clock.
 //!
 //! Three steps: [`plan`] says what to ask, the caller asks it, [`evaluate`] reads the answers.
+//!
+//! ```
+//! use evidence::{Window, evaluate, plan};
+//! let book = document::Book::assemble(document::Config::default(), Vec::new(), None);
+//! let plan = plan(&book, Window::covering(Some(0), 40_000));
+//! assert_eq!(plan.window.seconds(), 30);
+//! let answers: Vec<_> = plan.questions.iter().map(|_| Err("no backend".to_owned())).collect();
+//! let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(30_000, 40_000);
+//! assert!(evaluate(&book, &plan, &answers, &graph, 40_000).services.is_empty());
+//! ```
 
-mod model;
-mod window;
-mod plan;
 mod evaluate;
+mod model;
+mod plan;
+mod window;
 
+mod answers;
+mod claim;
+mod kpis;
+mod services;
+mod units;
+mod verdict;
+
+mod binding;
+mod overlay;
+mod strips;
+mod walk;
+
+mod figures;
+mod words;
+
+pub use binding::{Names, Suggestion, bind, bind_drawing, suggestions};
+pub use claim::{Claim, Comparison, parse_claim};
 pub use evaluate::evaluate;
 pub use model::*;
 pub use plan::{Plan, Question, QuestionShape, plan};
+pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};
 pub use window::Window;

@@ -103,17 +103,18 @@ impl ServiceQuestions {
             started_before: instant(format!(
                 "min by (job, instance) (min_over_time({start}[{REMEMBERED_S}s]))"
             )),
-            version: instant(
-                "max by (job, service_version, version) (target_info)".to_owned(),
-            ),
+            version: instant("max by (job, service_version, version) (target_info)".to_owned()),
         }
     }
 
     fn all(self) -> impl Iterator<Item = Question> {
         let figures = [self.rate, self.failed, self.p95].into_iter();
-        figures
-            .flat_map(|figure| [figure.now, figure.past])
-            .chain([self.up, self.started, self.started_before, self.version])
+        figures.flat_map(|figure| [figure.now, figure.past]).chain([
+            self.up,
+            self.started,
+            self.started_before,
+            self.version,
+        ])
     }
 }
 
