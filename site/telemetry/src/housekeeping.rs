@@ -2,10 +2,22 @@
 
 use crate::Backend;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Drops what is too old, until cancelled.
+/// Time between two rounds.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Drops samples that are too old or too many, until cancelled. Traces and logs keep their limits
+/// whenever something is appended.
 pub async fn run_housekeeping(backend: Arc<Backend>, cancel: CancellationToken) {
-    let _ = backend;
-    cancel.cancelled().await;
+    let mut ticks = tokio::time::interval(EVERY);
+    while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
+        let backend = backend.clone();
+        // Dropping chunks of many series takes a while and must not hold up the network.
+        let round = tokio::task::spawn_blocking(move || backend.metrics.truncate(backend.now_ms()));
+        if round.await.is_err() {
+            tracing::error!("dropping old samples failed");
+        }
+    }
 }

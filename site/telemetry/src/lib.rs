@@ -28,10 +28,13 @@ mod fetch;
 mod housekeeping;
 mod otlp_grpc;
 mod otlp_http;
+mod otlp_json;
 mod otlp_metrics;
 mod prometheus;
 mod prometheus_json;
+mod prometheus_params;
 mod scrape;
+mod scrape_target;
 mod target;
 mod task;
 

@@ -1,9 +1,22 @@
-//! The scraper.
+//! The scraper: which targets there are, and a task for each.
+//!
+//! `loggia` starts it with the configured targets and discovery URLs; what it fetches is appended to
+//! the backend's metrics, and how it went is told by the backend's list of targets.
 
-use crate::{Backend, StaticTarget};
+use crate::discovery::{MAX_TARGETS, discover};
+use crate::fetch::Fetcher;
+use crate::scrape_target::TargetLoop;
+use crate::{Backend, StaticTarget, task};
+use series::Labels;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Time between looks at a discovery URL that has not answered yet.
+const FIRST_REFRESH: Duration = Duration::from_millis(200);
+/// Bytes of a list of targets.
+const MAX_DISCOVERY_BYTES: usize = 4 * 1024 * 1024;
 
 /// What to scrape and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +35,114 @@ pub struct ScrapeOptions {
     pub body_bytes: usize,
 }
 
+impl ScrapeOptions {
+    /// Time between scrapes unless configured otherwise.
+    pub const INTERVAL: Duration = Duration::from_secs(1);
+    /// Time after which a scrape is given up unless configured otherwise.
+    pub const TIMEOUT: Duration = Duration::from_millis(900);
+    /// Time between looks at the discovery URLs unless configured otherwise.
+    pub const REFRESH: Duration = Duration::from_secs(1);
+    /// Bytes of a body unless configured otherwise.
+    pub const BODY_BYTES: usize = 10 * 1024 * 1024;
+}
+
 impl Default for ScrapeOptions {
     fn default() -> Self {
         Self {
             targets: Vec::new(),
             discovery: Vec::new(),
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_millis(900),
-            refresh: Duration::from_secs(1),
-            body_bytes: 10 * 1024 * 1024,
+            interval: Self::INTERVAL,
+            timeout: Self::TIMEOUT,
+            refresh: Self::REFRESH,
+            body_bytes: Self::BODY_BYTES,
         }
     }
 }
 
-/// Scrapes until cancelled.
+/// A discovery URL and what it listed last.
+struct Source {
+    url: String,
+    listed: Option<Vec<StaticTarget>>,
+    failing: bool,
+}
+
+/// Scrapes until cancelled. Targets come and go with what the discovery URLs list; while a URL does
+/// not answer, what it listed last stays.
 pub async fn run_scraper(backend: Arc<Backend>, options: ScrapeOptions, cancel: CancellationToken) {
-    let _ = (backend, options);
-    cancel.cancelled().await;
+    let fetcher = Fetcher::new(options.timeout, options.body_bytes);
+    let discoverer = Fetcher::new(options.timeout, MAX_DISCOVERY_BYTES);
+    let mut sources: Vec<_> = options
+        .discovery
+        .iter()
+        .map(|url| Source { url: url.clone(), listed: None, failing: false })
+        .collect();
+    let mut running = Running::new();
+    loop {
+        for source in &mut sources {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = source.refresh(&discoverer) => {}
+            }
+        }
+        let listed = sources.iter().filter_map(|source| source.listed.as_ref()).flatten();
+        let wanted = options.targets.iter().chain(listed).take(MAX_TARGETS);
+        reconcile(
+            &mut running,
+            wanted,
+            |target| TargetLoop::new(&backend, &fetcher, &options, target),
+            &cancel,
+        );
+
+        let waiting = sources.iter().any(|source| source.listed.is_none());
+        let pause = if waiting { FIRST_REFRESH.min(options.refresh) } else { options.refresh };
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+impl Source {
+    async fn refresh(&mut self, fetcher: &Fetcher) {
+        match discover(fetcher, &self.url).await {
+            Ok(targets) => {
+                self.listed = Some(targets);
+                self.failing = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::info!(url = self.url, %error, "no list of scrape targets yet");
+                }
+            }
+        }
+    }
+}
+
+/// The targets that are scraped: how to stop each, by URL and labels.
+type Running = HashMap<(String, Labels), CancellationToken>;
+
+/// Starts what is new and stops what is gone. Of two targets with the same labels the first counts:
+/// their series would be the same ones.
+fn reconcile<'a>(
+    running: &mut Running,
+    wanted: impl Iterator<Item = &'a StaticTarget>,
+    start: impl Fn(&StaticTarget) -> TargetLoop,
+    cancel: &CancellationToken,
+) {
+    let mut gone = std::mem::take(running);
+    let mut taken = std::collections::HashSet::new();
+    for target in wanted {
+        let (url, labels, _) = target.resolve();
+        if !taken.insert(labels.clone()) {
+            continue;
+        }
+        let key = (url, labels);
+        let stop = gone.remove(&key).unwrap_or_else(|| {
+            let stop = cancel.child_token();
+            task::spawn("scrape", cancel.clone(), start(target).run(stop.clone()));
+            stop
+        });
+        running.insert(key, stop);
+    }
+    gone.into_values().for_each(|stop| stop.cancel());
 }

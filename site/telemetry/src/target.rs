@@ -8,6 +8,9 @@ use series::Labels;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
+/// The job of targets that name none.
+const UNNAMED_JOB: &str = "scrape";
+
 /// A target that the configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticTarget {
@@ -16,6 +19,38 @@ pub struct StaticTarget {
     /// Labels for all its series: `job`, `instance` and so on. `__metrics_path__` and `__param_NAME`
     /// mean what they mean in Prometheus.
     pub labels: BTreeMap<String, String>,
+}
+
+impl StaticTarget {
+    /// The URL to fetch, the labels of the series and the labels as discovered.
+    pub(crate) fn resolve(&self) -> (String, Labels, Labels) {
+        let given = |name: &str, otherwise: &str| {
+            self.labels.get(name).cloned().unwrap_or_else(|| otherwise.to_owned())
+        };
+        let address = given("__address__", &self.address);
+        let (scheme, path) = (given("__scheme__", "http"), given("__metrics_path__", "/metrics"));
+        let parameters: Vec<_> = self
+            .labels
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{}={value}", name.strip_prefix("__param_")?)))
+            .collect();
+        let query = if parameters.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", parameters.join("&"))
+        };
+        let url = format!("{scheme}://{address}{path}{query}");
+
+        let mut discovered = self.labels.clone();
+        discovered.insert("__address__".to_owned(), address.clone());
+        discovered.insert("__scheme__".to_owned(), scheme);
+        discovered.insert("__metrics_path__".to_owned(), path);
+        let mut labels = self.labels.clone();
+        labels.retain(|name, _| !name.starts_with("__"));
+        labels.entry("job".to_owned()).or_insert_with(|| UNNAMED_JOB.to_owned());
+        labels.entry("instance".to_owned()).or_insert(address);
+        (url, Labels::from_pairs(labels), Labels::from_pairs(discovered))
+    }
 }
 
 /// Whether a target answers.

@@ -30,7 +30,7 @@ pub use critical::Segment;
 pub use graph::{Connection, GraphEdge, GraphNode, NodeKind, ServiceGraph};
 pub use id::{IdError, SpanId, TraceId};
 pub use log::{LogLimits, LogRecord, LogSearch, LogStore};
-pub use otlp::{Decoded, decode_logs, decode_spans};
+pub use otlp::{Decoded, attributes_of, decode_logs, decode_spans};
 pub use search::{AttributeFilter, Search, ServiceSpans, TraceSummary};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status};
 pub use store::{StoreLimits, StoreStats, TraceStore};

@@ -110,7 +110,7 @@ fn decode_span(
         start_ns: nanoseconds(span.start_time_unix_nano),
         end_ns: nanoseconds(span.end_time_unix_nano),
         status: status(span.status),
-        attributes: attributes(span.attributes).into(),
+        attributes: attributes_of(span.attributes).into(),
         events: span.events.into_iter().take(MAX_EVENTS).map(event).collect(),
         links: span.links.into_iter().filter_map(link).take(MAX_LINKS).collect(),
         scope: scope.clone(),
@@ -134,7 +134,7 @@ fn decode_log(
         severity_text: cut(&record.severity_text, MAX_NAME_BYTES).into(),
         body: record.body.map_or_else(|| "".into(), |body| value(Some(body)).text().into()),
         event: cut(&record.event_name, MAX_NAME_BYTES).into(),
-        attributes: attributes(record.attributes).into(),
+        attributes: attributes_of(record.attributes).into(),
         trace_id,
         span_id,
         scope: scope.clone(),
@@ -184,7 +184,7 @@ fn event(event: message::span::Event) -> Event {
     Event {
         time_ns: nanoseconds(event.time_unix_nano),
         name: cut(&event.name, MAX_NAME_BYTES).into(),
-        attributes: attributes(event.attributes).into(),
+        attributes: attributes_of(event.attributes).into(),
     }
 }
 
@@ -192,12 +192,12 @@ fn link(link: message::span::Link) -> Option<Link> {
     Some(Link {
         trace_id: TraceId::from_bytes(&link.trace_id).ok()?,
         span_id: crate::SpanId::from_bytes(&link.span_id).ok()?,
-        attributes: attributes(link.attributes).into(),
+        attributes: attributes_of(link.attributes).into(),
     })
 }
 
 fn resource(resource: Option<ResourceMessage>) -> Resource {
-    Resource::new(attributes(resource.map(|resource| resource.attributes).unwrap_or_default()))
+    Resource::new(attributes_of(resource.map(|resource| resource.attributes).unwrap_or_default()))
 }
 
 fn scope(scope: Option<InstrumentationScope>) -> Scope {
@@ -205,11 +205,12 @@ fn scope(scope: Option<InstrumentationScope>) -> Scope {
     Scope {
         name: cut(&scope.name, MAX_NAME_BYTES).into(),
         version: cut(&scope.version, MAX_NAME_BYTES).into(),
-        attributes: attributes(scope.attributes).into(),
+        attributes: attributes_of(scope.attributes).into(),
     }
 }
 
-fn attributes(pairs: Vec<KeyValue>) -> Vec<Attribute> {
+/// The attributes of any OTLP message, cut to the limits; those without a key are left out.
+pub fn attributes_of(pairs: Vec<KeyValue>) -> Vec<Attribute> {
     let pairs = pairs.into_iter().filter(|pair| !pair.key.is_empty()).take(MAX_ATTRIBUTES);
     pairs
         .map(|pair| Attribute {

@@ -3,7 +3,7 @@
 //! The rules are Jaeger's: one span must fit the whole question, and an attribute may sit on the span,
 //! its resource, its scope, its events or its links.
 
-use crate::{Attribute, Span, TraceId, find};
+use crate::{Span, TraceId, find};
 use regex::Regex;
 use serde::Serialize;
 use std::sync::Arc;
@@ -181,9 +181,7 @@ fn any_value(span: &Span, key: &str, mut passes: impl FnMut(&str) -> bool) -> bo
     let events = span.events.iter().map(|event| &event.attributes);
     let links = span.links.iter().map(|link| &link.attributes);
     let mut lists = written.into_iter().chain(events).chain(links);
-    if lists
-        .any(|list: &Box<[Attribute]>| find(list, key).is_some_and(|value| passes(&value.text())))
-    {
+    if lists.any(|list| find(list, key).is_some_and(|value| passes(&value.text()))) {
         return true;
     }
     match key {
