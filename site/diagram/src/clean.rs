@@ -154,7 +154,7 @@ impl Cleaner<'_> {
         for child in raw.children() {
             if let Some(text) = child.text().filter(|_| child.is_text()) {
                 if matches!(parent.name, "text" | "tspan" | "title") {
-                    parent.push_text(labels::without_tags(text));
+                    parent.push_text(labels::without_markup(text));
                 }
             } else if child.is_element() {
                 self.element(child, parent, place)?;

@@ -21,8 +21,14 @@ pub(crate) const RAW_ID: &str = "d0";
 /// nesting of the text, which [`crate::MAX_SOURCE_BYTES`] bounds.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
+/// What stands before and after a formula.
+const FORMULA: &str = "$$";
+
 /// Size of all text, in user units.
 pub(crate) const FONT_SIZE: f64 = 14.0;
+
+/// Room around a flowchart or a sequence, in which a pill of live values still fits.
+const MARGIN: f64 = 26.0;
 
 /// What merman made of a text.
 pub(crate) struct Raw {
@@ -48,8 +54,16 @@ pub(crate) fn on_large_stack<T: Send>(
     })
 }
 
-/// Parses, lays out and paints.
+/// Parses, lays out and paints. A formula (`$$..$$`) is shown as its source: there is no
+/// typesetting of mathematics here.
 pub(crate) fn paint(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
+    if source.contains(FORMULA) {
+        return attempt(&source.replace(FORMULA, ""), deadline);
+    }
+    attempt(source, deadline)
+}
+
+fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
     let control = OperationControl::new().with_deadline(deadline);
     let failed = |error: RenderError| place::from_merman(source, &error, deadline);
     let artifact = renderer()
@@ -74,7 +88,25 @@ fn renderer() -> Renderer {
         "htmlLabels": false,
         "fontSize": FONT_SIZE,
         "themeVariables": { "fontSize": format!("{FONT_SIZE}px") },
-        "flowchart": { "htmlLabels": false },
+        "flowchart": {
+            "htmlLabels": false,
+            "diagramPadding": MARGIN,
+            "minNodeWidth": 88,
+            "nodeSpacing": 44,
+            "padding": 14,
+            "rankSpacing": 62,
+            "subGraphTitleMargin": { "top": 6, "bottom": 10 },
+            "wrappingWidth": 190,
+        },
+        "sequence": {
+            "actorFontSize": FONT_SIZE,
+            "boxMargin": 10,
+            "diagramMarginX": MARGIN,
+            "diagramMarginY": MARGIN,
+            "height": 46,
+            "messageFontSize": FONT_SIZE,
+            "noteFontSize": FONT_SIZE,
+        },
     });
     Renderer::new().with_engine(Engine::new().with_site_config(MermaidConfig::from_value(config)))
 }

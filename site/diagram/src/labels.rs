@@ -9,6 +9,9 @@ use roxmltree::Node;
 /// Most rows of one label.
 const MAX_ROWS: usize = 200;
 
+/// Longest name of a character, `&` and `;` not counted.
+const MAX_ENTITY: usize = 8;
+
 /// Tags that authors write into labels and that say nothing in a drawing.
 const TAGS: [&str; 20] = [
     "b", "big", "center", "code", "div", "em", "font", "i", "kbd", "li", "p", "pre", "s", "small",
@@ -62,34 +65,102 @@ pub(crate) fn from_foreign_object(raw: Node) -> Option<Element> {
     Some(text)
 }
 
-/// A text without the tags that are markup elsewhere; `<br>` becomes a space.
-pub(crate) fn without_tags(text: &str) -> String {
+/// A text without tags of formatting (`<b>`, `<i>`, ...) and names of icons. A `<br>` that is
+/// still here was escaped by its author and is meant to be seen.
+pub(crate) fn without_markup(text: &str) -> String {
+    let text = decode(&without_icons(text));
     if !text.contains('<') {
-        return text.to_owned();
+        return text;
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(open) = rest.find('<') {
         out.push_str(&rest[..open]);
         let after = &rest[open + 1..];
-        let tag = after.split('>').next().filter(|tag| tag.len() < after.len());
-        let name = tag.map(|tag| {
-            let tag = tag.trim_start_matches('/').trim_end_matches('/');
-            tag.split_whitespace().next().unwrap_or("").to_ascii_lowercase()
-        });
-        match (tag, name.as_deref()) {
-            (Some(tag), Some("br")) => {
-                out.push(' ');
-                rest = &after[tag.len() + 1..];
-            }
-            (Some(tag), Some(name)) if TAGS.contains(&name) => rest = &after[tag.len() + 1..],
-            _ => {
+        match after.find('>').filter(|close| is_formatting(&after[..*close])) {
+            Some(close) => rest = &after[close + 1..],
+            None => {
                 out.push('<');
                 rest = after;
             }
         }
     }
     out.push_str(rest);
+    out
+}
+
+/// Characters that authors write as `#colon;` or `#9829;`, which some of merman's families leave as
+/// `&colon;` and its models as Mermaid's inner notation.
+fn decode(text: &str) -> String {
+    let text = text
+        .replace("\u{fb02}\u{b0}\u{b0}", "&#")
+        .replace("\u{fb02}\u{b0}", "&")
+        .replace("\u{b6}\u{df}", ";");
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(begin) = rest.find('&') {
+        out.push_str(&rest[..begin]);
+        let after = &rest[begin + 1..];
+        let end = after.find(';').filter(|end| *end <= MAX_ENTITY);
+        match end.and_then(|end| Some((end, character(&after[..end])?))) {
+            Some((end, character)) => {
+                out.push(character);
+                rest = &after[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn character(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = number.parse().ok().and_then(char::from_u32)?;
+        return Some(code).filter(|character| !character.is_control());
+    }
+    let known = [
+        ("amp", '&'),
+        ("apos", '\''),
+        ("colon", ':'),
+        ("comma", ','),
+        ("gt", '>'),
+        ("hash", '#'),
+        ("lpar", '('),
+        ("lt", '<'),
+        ("nbsp", '\u{a0}'),
+        ("num", '#'),
+        ("quot", '"'),
+        ("rpar", ')'),
+        ("semi", ';'),
+    ];
+    known.iter().find(|(known, _)| *known == name).map(|(_, character)| *character)
+}
+
+fn is_formatting(tag: &str) -> bool {
+    let tag = tag.strip_prefix('/').unwrap_or(tag);
+    let name = tag.split([' ', '/']).next().unwrap_or("");
+    TAGS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// A text without `fa:fa-truck`: there is no icon font here.
+fn without_icons(text: &str) -> String {
+    if !text.contains(":fa-") {
+        return text.to_owned();
+    }
+    let mut out = text.to_owned();
+    for family in ["fa:fa-", "fab:fa-", "fas:fa-", "far:fa-", "fal:fa-", "fad:fa-"] {
+        while let Some(begin) = out.find(family) {
+            let name = &out[begin + family.len()..];
+            let length = name
+                .find(|character: char| !character.is_ascii_alphanumeric() && character != '-')
+                .unwrap_or(name.len());
+            out.replace_range(begin..begin + family.len() + length, "");
+        }
+    }
     out
 }
 
@@ -141,7 +212,7 @@ fn collect(node: Node, rows: &mut Vec<String>) {
     for child in node.children() {
         if let Some(text) = child.text().filter(|_| child.is_text()) {
             if let Some(row) = rows.last_mut() {
-                row.push_str(&without_tags(text));
+                row.push_str(&without_icons(text));
             }
             continue;
         }
@@ -189,20 +260,23 @@ pub(crate) fn short(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_foreign_object, without_tags};
+    use super::{from_foreign_object, without_markup};
 
     #[test]
     fn tags_of_formatting_are_taken_out() {
         for (text, wanted) in [
             ("Hello <b>x</b>", "Hello x"),
-            ("a<br/>b", "a b"),
+            ("using <br/>", "using <br/>"),
+            ("fa:fa-truck Trucks", " Trucks"),
             ("a < b > c", "a < b > c"),
             ("List<int>", "List<int>"),
             ("<span style='x'>y</span>", "y"),
             ("<", "<"),
+            ("foo&colon; &#9829; & co", "foo: \u{2665} & co"),
+            ("say \u{fb02}\u{b0}quot\u{b6}\u{df}", "say \""),
             ("<b", "<b"),
         ] {
-            assert_eq!(without_tags(text), wanted);
+            assert_eq!(without_markup(text), wanted);
         }
     }
 

@@ -82,7 +82,7 @@ fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, D
     let accessible = |key: &str| raw.model.get(key).and_then(|text| text.as_str());
     let title = accessible("accTitle").or(raw.title.as_deref()).filter(|title| !title.is_empty());
     root.set("id", format!("{prefix}-svg"));
-    root.add_class("diagram");
+    root.add_class("mermaid");
     root.set("xmlns", "http://www.w3.org/2000/svg");
     root.set("width", labels::short(view_box.width));
     root.set("height", labels::short(view_box.height));

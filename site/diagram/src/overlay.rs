@@ -2,7 +2,7 @@
 //! here knows the values, so a change of values never moves anything.
 
 use crate::geometry::overlap;
-use crate::{Drawing, Edge, Node, Point, Rect};
+use crate::{Drawing, Edge, Group, Node, Point, Rect, metrics};
 use std::collections::BTreeMap;
 
 /// Least distance of a pill to anything else.
@@ -13,6 +13,11 @@ const STEPS_ALONG: usize = 48;
 
 /// Distances from the line that are tried, in heights of a pill.
 const STEPS_ASIDE: [f64; 7] = [0.0, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0];
+
+/// Font size of a group's title, and its distance from the top and the side of the panel.
+const TITLE_SIZE: f64 = 13.0;
+const TITLE_TOP: f64 = 6.0;
+const TITLE_SIDE: f64 = 12.0;
 
 /// Pills on a grid are the last resort; so many places in each direction.
 const GRID: usize = 60;
@@ -62,21 +67,38 @@ pub fn badge_anchor(node: &Node) -> Point {
     Point { x: x + width - inwards.0, y: y + inwards.1 }
 }
 
-/// The box that the title of a group takes up: the head of its panel.
-fn title_box(group: &crate::Group) -> Rect {
-    let width = crate::metrics::width(&group.title, crate::engine::FONT_SIZE, false);
-    Rect {
-        x: group.rect.x + (group.rect.width - width) / 2.0 - 4.0,
-        y: group.rect.y,
-        width: width + 8.0,
-        height: crate::engine::FONT_SIZE * crate::metrics::LINE_HEIGHT + 4.0,
-    }
+/// The box that the title of a group takes up at the head of its panel: at the left, else in the
+/// middle or at the right, where the fewest lines run through it; and the side of the
+/// box that the words keep to. `settle` puts the title there.
+pub(crate) fn title_place(group: &Group, edges: &[Edge]) -> (Rect, &'static str) {
+    let width = metrics::width(&group.title, TITLE_SIZE, true);
+    let place = |x: f64| Rect {
+        x,
+        y: group.rect.y + TITLE_TOP,
+        width,
+        height: TITLE_SIZE * metrics::LINE_HEIGHT,
+    };
+    let middle = group.rect.x + (group.rect.width - width) / 2.0;
+    let left = (group.rect.x + TITLE_SIDE).min(middle);
+    let right = (group.rect.x + group.rect.width - width - TITLE_SIDE).max(middle);
+    let crossings = |frame: &Rect| {
+        let near = |point: &Point| {
+            let at = Rect { x: point.x, y: point.y, ..Rect::default() };
+            overlap(frame, &at, 3.0)
+        };
+        edges.iter().filter(|edge| along(&edge.points, STEPS_ALONG).iter().any(near)).count()
+    };
+    [(left, "start"), (middle, "middle"), (right, "end")]
+        .map(|(x, anchor)| (place(x), anchor))
+        .into_iter()
+        .min_by_key(|(frame, _)| crossings(frame))
+        .unwrap_or_else(|| (place(middle), "middle"))
 }
 
 fn obstacles(drawing: &Drawing) -> Vec<Rect> {
     let nodes = drawing.nodes.iter().map(|node| node.rect);
     let labels = drawing.edges.iter().filter_map(|edge| edge.label_rect);
-    let titles = drawing.groups.iter().map(title_box);
+    let titles = drawing.groups.iter().map(|group| title_place(group, &drawing.edges).0);
     nodes.chain(labels).chain(titles).collect()
 }
 

@@ -52,7 +52,9 @@ pub(crate) fn line_and_column(source: &str, offset: usize) -> (u32, u32) {
     while !source.is_char_boundary(end) {
         end -= 1;
     }
-    let before = &source[..end];
+    // A text that ends too early is wrong at its last line, not after it.
+    let before = source[..end].trim_end_matches('\n');
+    let before = if end < source.len() { &source[..end] } else { before };
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
     (clamp(line), clamp(column))

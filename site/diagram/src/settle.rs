@@ -1,15 +1,19 @@
 //! Mends two things that the layout gets wrong once the typed graph is known: an edge to a subgraph
 //! that ends short of its border, and an edge's label that lies on a box. `draw` calls it last.
 
-use crate::geometry::{overlap, shift_rect};
+use crate::geometry::{self, Transform, overlap, shift_rect};
 use crate::labels::short;
 use crate::model::{Edge, Point, Rect};
+use crate::overlay::title_place;
 use crate::read::Graph;
 use crate::tree::Element;
 use std::collections::BTreeMap;
 
 /// A gap between a line's end and a border up to this is what an arrow head needs.
 const HEAD: f64 = 5.0;
+
+/// How far from its group merman may have put a title.
+const TITLE_REACH: f64 = 30.0;
 
 /// Places along a line that are tried for a label.
 const TRIES: usize = 40;
@@ -27,6 +31,50 @@ pub(crate) fn settle(root: &mut Element, graph: &mut Graph) {
         }
     }
     free_labels(root, graph);
+    place_titles(root, Transform::NONE, graph);
+}
+
+/// Puts each title of a subgraph where the fewest lines run through it.
+fn place_titles(element: &mut Element, outer: Transform, graph: &Graph) {
+    let here = outer.then(element);
+    for child in element.elements_mut() {
+        if !child.has_class("cluster-label") {
+            place_titles(child, here, graph);
+            continue;
+        }
+        let words = child.text();
+        let Some(now) = geometry::text_box(child, here) else {
+            continue;
+        };
+        let Some(group) = graph
+            .groups
+            .iter()
+            .find(|group| group.title == words && overlap(&group.rect, &now, TITLE_REACH))
+        else {
+            continue;
+        };
+        let (place, anchor) = title_place(group, &graph.edges);
+        let x = match anchor {
+            "start" => place.x,
+            "middle" => place.x + place.width / 2.0,
+            _ => place.x + place.width,
+        };
+        let origin = here.apply(Point::default());
+        let shift = format!("translate({},{})", short(x - origin.x), short(place.y - origin.y));
+        child.set("transform", shift);
+        child.walk_mut(&mut |part| match part.name {
+            "g" if !part.has_class("cluster-label") => part.remove("transform"),
+            "text" => {
+                part.set("text-anchor", anchor);
+                part.remove("x");
+                for row in part.elements_mut().filter(|row| row.name == "tspan") {
+                    row.set("x", "0");
+                    row.remove("text-anchor");
+                }
+            }
+            _ => {}
+        });
+    }
 }
 
 /// Lengthens a line to the border of the group where it ends (or begins).

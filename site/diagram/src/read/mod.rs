@@ -59,7 +59,11 @@ pub(crate) fn binds(source: &str) -> BTreeMap<String, String> {
 
 /// A label as one line of plain text.
 pub(crate) fn plain(label: &str) -> String {
-    let text = crate::labels::without_tags(&label.replace("\\n", " "));
+    let mut text = label.replace("\\n", " ");
+    for row in ["<br>", "<br/>", "<br />", "<BR>", "<BR/>"] {
+        text = text.replace(row, " ");
+    }
+    let text = crate::labels::without_markup(&text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
