@@ -20,7 +20,7 @@ const TRAFFIC_RATE: f64 = 20.0;
 /// CloudScale, Loggia's reference system: a few small services, and the book
 /// that shows how they are built and how they are doing.
 #[derive(Debug, Parser)]
-#[command(name = "cloudscale", version, about, arg_required_else_help = true)]
+#[command(name = "cloudscale", version, arg_required_else_help = true)]
 #[command(after_help = "Examples:
   cloudscale up                        everything, then open http://127.0.0.1:3000
   cloudscale up --traffic 100 --open   more traffic, and the browser opens by itself
@@ -47,7 +47,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   cloudscale up --traffic 0                     no traffic: send your own to port 8080
   cloudscale up --seed 7                        the same customers want the same things again
-  cloudscale up --book docs --data-dir /tmp/cs  another book, another place for the databases
+  cloudscale up --book docs --data-dir ../data  another book, another place for the databases
 
 Ctrl-C stops everything in order; a second Ctrl-C at once.")]
 pub(crate) struct Up {

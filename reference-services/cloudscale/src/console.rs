@@ -2,7 +2,7 @@
 //! lines elsewhere, colours unless `NO_COLOR` is set. Knows nothing of what it
 //! tells; `up` hands it the words.
 
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
 
 use fleet::{Event, Happening, Status};
@@ -58,7 +58,7 @@ impl Console {
     /// Says a line.
     pub(crate) fn say(&self, line: &str) {
         if self.volume >= Volume::Normal {
-            self.spinner.suspend(|| println!("{line}"));
+            self.spinner.suspend(|| print(&mut stdout(), line));
         }
     }
 
@@ -124,7 +124,7 @@ impl Console {
         };
         let line = format!("  {}", self.paint(colour, &event.to_string()));
         match from {
-            Volume::Quiet => self.spinner.suspend(|| eprintln!("{line}")),
+            Volume::Quiet => self.spinner.suspend(|| print(&mut stderr(), &line)),
             _ => self.say(&line),
         }
     }
@@ -140,9 +140,10 @@ impl Console {
             text.push(what);
             helps.extend(help);
         }
-        eprintln!("{}: {}", self.paint("1;31", "error"), text.join(": "));
+        let error = self.paint("1;31", "error");
+        print(&mut stderr(), &format!("{error}: {}", text.join(": ")));
         for help in helps {
-            eprintln!("{}:{help}", self.paint("36", "help"));
+            print(&mut stderr(), &format!("{}:{help}", self.paint("36", "help")));
         }
     }
 
@@ -152,4 +153,10 @@ impl Console {
             false => text.to_owned(),
         }
     }
+}
+
+/// Writes a line. That nobody reads any more (a closed terminal, `| head`) must
+/// not keep anything from being stopped in order.
+fn print(to: &mut impl Write, line: &str) {
+    let _ = writeln!(to, "{line}");
 }

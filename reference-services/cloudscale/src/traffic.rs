@@ -1,6 +1,7 @@
 //! `cloudscale traffic`: requests until a time is over, SIGTERM or Ctrl-C, and
 //! then a report on standard output.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,7 +38,7 @@ pub(crate) fn main(options: cli::Traffic) -> anyhow::Result<ExitCode> {
         };
         anyhow::Ok(run(options, stop).await)
     })?;
-    println!("seed {seed}: {report}");
+    writeln!(std::io::stdout(), "seed {seed}: {report}")?;
     Ok(ExitCode::SUCCESS)
 }
 
