@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 /// Room for some ten characters at the size set in `css/live.css`.
 const PILL: (f64, f64) = (66.0, 21.0);
 /// Radius of a ring's corners, as the drawing rounds its boxes.
-const CORNER: f64 = 6.0;
+const CORNER: f64 = 8.0;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
 
@@ -124,7 +124,10 @@ fn ring(node: &Node) -> String {
             format!("M{:.1},{y:.1}l{rx:.1},{ry:.1}l-{rx:.1},{ry:.1}l-{rx:.1},-{ry:.1}Z", x + rx)
         }
         Shape::Actor if (w - h).abs() < 4.0 => {
-            format!("M{x:.1},{:.1}a{rx:.1},{rx:.1} 0 0 1 {w:.1},0a{rx:.1},{rx:.1} 0 0 1 -{w:.1},0Z", y + rx)
+            format!(
+                "M{x:.1},{:.1}a{rx:.1},{rx:.1} 0 0 1 {w:.1},0a{rx:.1},{rx:.1} 0 0 1 -{w:.1},0Z",
+                y + rx
+            )
         }
         Shape::Database => {
             // Mermaid's own proportion of a cylinder's ends.
@@ -150,7 +153,14 @@ fn ring(node: &Node) -> String {
 fn accent(node: &Node) -> Option<String> {
     let rect = node.rect;
     let fits = node.shape == Shape::Box && rect.height > 3.0 * CORNER;
-    fits.then(|| format!("M{:.1},{:.1}v{:.1}", rect.x + 2.0, rect.y + 1.2 * CORNER, rect.height - 2.4 * CORNER))
+    fits.then(|| {
+        format!(
+            "M{:.1},{:.1}v{:.1}",
+            rect.x + 2.0,
+            rect.y + CORNER + 2.0,
+            rect.height - 2.0 * CORNER - 4.0
+        )
+    })
 }
 
 fn outline(points: &[Point]) -> String {

@@ -1,0 +1,219 @@
+//! A book, evidence and traces with hostile text wherever text can come from outside.
+
+use diagnostics::SourceFile;
+use document::{Book, Config, Piece, ServiceConfig, ServiceId};
+use evidence::{
+    Bound, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health, KpiEvidence,
+    NodeEvidence, PageEvidence, ServiceEvidence, Strip, Verdict,
+};
+use pages::{Assets, Call, Chart, ChartSeries, Documented, ServiceView, Site};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use traces::{
+    Attribute, Kind, Resource, ServiceSpans, Span, SpanId, Status, Trace, TraceId, TraceSummary,
+};
+
+/// Would run in every place where it is not escaped.
+pub const HOSTILE: &str = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>";
+/// The moment of all evidence, milliseconds since 1970.
+pub const NOW: i64 = 1_795_269_128_000;
+
+const MARKDOWN: &str = r#"---
+title: "\"'><img src=x onerror=alert(1)><script>alert(1)</script>"
+description: "\"'><img src=x onerror=alert(1)>"
+hero:
+  title: "<img src=x onerror=alert(1)>"
+  subtitle: "<script>alert(1)</script>"
+  callToAction: { text: "<img src=x>", link: "javascript:alert(1)" }
+glossary:
+  - { term: "Mesh", definition: "<img src=x onerror=alert(1)>" }
+---
+
+## What runs {#runs services="gateway orders"}
+
+A mesh of services.
+
+```mermaid
+flowchart TD
+  A[Gateway] --> B[Orders]
+```
+
+```kpi-grid
+[{ "label": "<img src=x onerror=alert(1)>", "value": "< 200 ms", "query": "up" }]
+```
+
+```kpi-grid
+not json <script>alert(1)</script>
+```
+
+```glossary
+```
+"#;
+
+pub fn book() -> Book {
+    let mut config = Config { language: "en".to_owned(), ..Config::default() };
+    let hostile = ServiceConfig {
+        owner: Some(HOSTILE.to_owned()),
+        runbook: Some("javascript:alert(1)".to_owned()),
+        ..ServiceConfig::default()
+    };
+    config.services.insert(ServiceId("gateway".to_owned()), hostile);
+    config.services.insert(ServiceId("orders".to_owned()), ServiceConfig::default());
+    Book::assemble(config, vec![SourceFile::new("index.md", MARKDOWN)], None)
+}
+
+pub fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
+    Site { book, assets, live: true, reload: true, base: String::new(), now_ms: NOW }
+}
+
+pub fn evidence(book: &Book) -> Evidence {
+    let page = &book.pages[0];
+    let strip = Strip {
+        services: vec![ServiceId("gateway".to_owned()), ServiceId(HOSTILE.to_owned())],
+        health: Health::Degraded,
+        rate: Figure::Value(412.0),
+        p95: Figure::Value(0.038),
+        errors: Figure::Value(0.0002),
+    };
+    let kpi = KpiEvidence {
+        id: "response-time".to_owned(),
+        value: Figure::Value(0.038),
+        unit: "s".to_owned(),
+        bound: Some(0.2),
+        verdict: Verdict::Holds,
+        reason: HOSTILE.to_owned(),
+        history: vec![Some(0.03), None, Some(0.04)],
+    };
+    let found = PageEvidence {
+        strips: BTreeMap::from([("runs".to_owned(), strip)]),
+        kpis: vec![kpi],
+        diagrams: vec![diagram(page)],
+    };
+    Evidence {
+        at: NOW,
+        window: 30,
+        services: vec![service("gateway"), service("orders"), service(HOSTILE)],
+        pages: BTreeMap::from([(page.id.clone(), found)]),
+    }
+}
+
+fn diagram(page: &document::Page) -> DiagramEvidence {
+    let drawing = page.pieces.iter().find_map(|piece| match piece {
+        Piece::Diagram(block) => Some(&block.drawing),
+        _ => None,
+    });
+    let node = |name: &str| NodeEvidence {
+        bound: Bound::Service(ServiceId(name.to_owned())),
+        health: Health::Healthy,
+        rate: Figure::Value(412.0),
+        p95: Figure::Value(0.038),
+        errors: Figure::Value(0.0),
+    };
+    let edge = EdgeEvidence {
+        from: "gateway".to_owned(),
+        to: "orders".to_owned(),
+        state: EdgeState::Confirmed,
+        rate: Figure::Value(31.0),
+        p95: Figure::Value(0.038),
+        errors: Figure::Value(0.0),
+        last_seen: Some(NOW),
+        example_trace: None,
+    };
+    let edges = drawing.into_iter().flat_map(|drawing| drawing.edges.iter());
+    DiagramEvidence {
+        nodes: BTreeMap::from([
+            ("A".to_owned(), node("gateway")),
+            ("B".to_owned(), node("orders")),
+        ]),
+        edges: edges.map(|drawn| (drawn.id.clone(), edge.clone())).collect(),
+        undocumented: vec![(HOSTILE.to_owned(), "orders".to_owned(), 1.2)],
+    }
+}
+
+fn service(name: &str) -> ServiceEvidence {
+    ServiceEvidence {
+        id: ServiceId(name.to_owned()),
+        title: HOSTILE.to_owned(),
+        health: Health::Healthy,
+        reason: HOSTILE.to_owned(),
+        up: 2,
+        instances: 2,
+        version: Some(HOSTILE.to_owned()),
+        rate: Figure::Value(412.0),
+        p95: Figure::NoTraffic,
+        errors: Figure::QueryError(HOSTILE.to_owned()),
+    }
+}
+
+pub fn service_view(evidence: &Evidence) -> ServiceView {
+    let call = Call {
+        peer: HOSTILE.to_owned(),
+        kind: HOSTILE.to_owned(),
+        rate: Figure::Value(1.0),
+        p95: Figure::NoData,
+        errors: Figure::Loading,
+    };
+    let series = ChartSeries {
+        name: HOSTILE.to_owned(),
+        points: vec![(NOW - 1000, Some(3.0)), (NOW, Some(4.0))],
+    };
+    ServiceView {
+        service: evidence.services[0].clone(),
+        charts: vec![Chart {
+            title: "Rate".to_owned(),
+            unit: "1/s".to_owned(),
+            series: vec![series],
+            threshold: Some(3.5),
+        }],
+        traces: vec![summary()],
+        calls_in: vec![call.clone()],
+        calls_out: vec![call],
+        documented: vec![Documented {
+            title: HOSTILE.to_owned(),
+            href: "index.html#runs".to_owned(),
+        }],
+        range_s: 900,
+    }
+}
+
+fn summary() -> TraceSummary {
+    TraceSummary {
+        id: trace_id(),
+        root_service: HOSTILE.into(),
+        root_operation: HOSTILE.into(),
+        has_root: true,
+        start_ns: NOW * 1_000_000,
+        duration_ns: 590_000_000,
+        span_count: 2,
+        errors: 1,
+        services: vec![ServiceSpans { service: HOSTILE.into(), spans: 2, errors: 1 }],
+    }
+}
+
+fn trace_id() -> TraceId {
+    TraceId::from_bytes(&[7; 16]).expect("16 bytes that are not zero")
+}
+
+/// A root with one child, and a span whose parent is not there.
+pub fn trace() -> Trace {
+    let id = |n: u8| SpanId::from_bytes(&[n; 8]).expect("8 bytes that are not zero");
+    let span = |n: u8, parent: Option<SpanId>, length_ms: i64| {
+        Arc::new(Span {
+            trace_id: trace_id(),
+            span_id: id(n),
+            parent_id: parent,
+            name: HOSTILE.into(),
+            kind: Kind::Server,
+            start_ns: NOW * 1_000_000,
+            end_ns: (NOW + length_ms) * 1_000_000,
+            status: Status::Error(HOSTILE.into()),
+            attributes: vec![Attribute::new(HOSTILE, HOSTILE)].into(),
+            events: Box::default(),
+            links: Box::default(),
+            scope: Arc::default(),
+            resource: Arc::new(Resource::new(vec![Attribute::new("service.name", HOSTILE)])),
+        })
+    };
+    let spans = [span(1, None, 590), span(2, Some(id(1)), 100), span(3, Some(id(9)), 50)];
+    Trace::new(trace_id(), spans).expect("a trace of three spans")
+}

@@ -1,0 +1,234 @@
+//! Pages as a browser gets them: nothing from outside is markup, what is promised is there, and the
+//! live layer is well formed.
+
+mod fixture;
+
+use fixture::{HOSTILE, book, evidence, service_view, site, trace};
+use pages::{Assets, Cells, TraceFilters, TraceSearchView};
+
+/// Every kind of page with hostile names, labels, claims and spans in it.
+fn every_page() -> Vec<(&'static str, String)> {
+    let (book, assets) = (book(), Assets::embedded());
+    let (site, evidence, page) = (site(&book, &assets), evidence(&book), &book.pages[0]);
+    let search = TraceSearchView {
+        filters: TraceFilters {
+            service: Some(HOSTILE.to_owned()),
+            operation: Some(HOSTILE.to_owned()),
+            min_duration: Some(HOSTILE.to_owned()),
+            ..TraceFilters::default()
+        },
+        results: service_view(&evidence).traces,
+        services: vec![HOSTILE.to_owned()],
+        operations: vec![HOSTILE.to_owned()],
+        problem: Some(HOSTILE.to_owned()),
+    };
+    vec![
+        ("page", pages::render_page(&site, page, Some(&evidence), &page.diagnostics)),
+        ("services", pages::render_services(&site, &evidence)),
+        ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
+        ("traces", pages::render_traces(&site, &search, Some(&evidence))),
+        (
+            "trace",
+            pages::render_trace(
+                &site,
+                &trace(),
+                &service_view(&evidence).documented,
+                Some(&evidence),
+            ),
+        ),
+        ("error", pages::render_error(&site, 404, HOSTILE, HOSTILE)),
+    ]
+}
+
+#[test]
+fn nothing_from_outside_is_markup() {
+    for (name, html) in every_page() {
+        let lower = html.to_lowercase();
+        assert!(lower.contains("alert(1)"), "{name}: the hostile text is shown as text");
+        assert!(!lower.contains("<img"), "{name}: an element came through");
+        assert_eq!(lower.matches("<script").count(), 2, "{name}: only the theme's own scripts");
+        assert!(
+            !lower.contains("\" onerror") && !lower.contains("\"onerror"),
+            "{name}: an attribute was left"
+        );
+        for script in lower.split("<script").skip(1) {
+            let opening = script.split_once('>').map_or("", |(opening, _)| opening);
+            assert!(opening.contains("src="), "{name}: an inline script: {opening}");
+        }
+    }
+}
+
+#[test]
+fn links_of_documents_lead_nowhere_dangerous() {
+    for (name, html) in every_page() {
+        assert!(!html.to_lowercase().contains("href=\"javascript:"), "{name}");
+    }
+}
+
+#[test]
+fn the_live_layer_is_well_formed() {
+    let (_, html) = every_page().swap_remove(0);
+    let start = html
+        .find("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"overlay\"")
+        .expect("a layer above the diagram");
+    let end = html[start..].find("</svg>").expect("the layer ends") + start + "</svg>".len();
+    let parsed = roxmltree::Document::parse(&html[start..end]).expect("the layer is XML");
+    let count = |key: &str| {
+        parsed.descendants().filter(|node| node.attribute("data-cell") == Some(key)).count()
+    };
+    for key in ["d0.n.A", "d0.n.A.rate", "d0.n.B.p95", "d0.n.B.errors"] {
+        assert_eq!(count(key), 1, "{key}");
+    }
+    let edges = parsed.descendants().filter(|node| node.attribute("class") == Some("edge-live"));
+    for edge in edges {
+        assert_eq!(edge.attribute("data-state"), Some("healthy"));
+        assert!(
+            edge.attribute("href").is_some_and(|href| href.starts_with("live/traces?service="))
+        );
+        assert!(edge.attribute("aria-label").is_some_and(|label| label.contains("p95 38 ms")));
+    }
+}
+
+#[test]
+fn every_cell_has_its_place_and_every_place_its_cell() {
+    let (book, assets) = (book(), Assets::embedded());
+    let (site, evidence, page) = (site(&book, &assets), evidence(&book), &book.pages[0]);
+    let check = |name: &str, html: &str, cells: &Cells| {
+        let places: Vec<&str> = html
+            .split("data-cell=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"').map(|(key, _)| key))
+            .collect();
+        assert!(places.len() > 10, "{name}: has live elements");
+        for place in places.into_iter().filter(|place| !place.contains('&')) {
+            // Dots of sections that nothing is bound to stay as they are.
+            let unbound = place.starts_with("sec.") && !cells.contains_key(place);
+            assert!(unbound || cells.contains_key(place), "{name}: no cell for `{place}`");
+        }
+        assert!(
+            html.contains(&format!("data-shape=\"{}\"", cells["shape"].t.as_deref().unwrap_or(""))),
+            "{name}"
+        );
+    };
+    let view = service_view(&evidence);
+    check(
+        "page",
+        &pages::render_page(&site, page, Some(&evidence), &[]),
+        &pages::cells_for_page(&site, page, &evidence),
+    );
+    check(
+        "services",
+        &pages::render_services(&site, &evidence),
+        &pages::cells_for_services(&site, &evidence),
+    );
+    check(
+        "service",
+        &pages::render_service(&site, &view, &evidence),
+        &pages::cells_for_service(&site, &view, &evidence),
+    );
+}
+
+#[test]
+fn figures_stand_in_the_page_as_the_server_sends_it() {
+    let pages = every_page();
+    for (page, words) in [
+        (
+            "page",
+            &[
+                "412/s",
+                "38 ms",
+                "0.02 %",
+                "holds",
+                "&#60; 200 ms",
+                "measured over the last 30 s",
+                "1 of 1 edge confirmed by traces",
+            ][..],
+        ),
+        ("services", &["412/s", "2 of 2", "no traffic"][..]),
+        ("service", &["Rate", "−15 min", "p95", "all traces"][..]),
+        ("trace", &["critical path", "590 ms", "parent missing"][..]),
+        ("error", &["404", "Go to the start"][..]),
+    ] {
+        let html = &pages.iter().find(|(name, _)| *name == page).expect("a page of this name").1;
+        for word in words {
+            assert!(
+                html.contains(word) || html.contains(&word.replace("&#60;", "&lt;")),
+                "{page}: `{word}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_static_page_stands_alone() {
+    let (book, assets) = (book(), Assets::embedded());
+    let site = pages::Site { live: false, reload: false, ..site(&book, &assets) };
+    let html = pages::render_page(&site, &book.pages[0], None, &[]);
+    for absent in [
+        "data-events",
+        "live/",
+        "class=\"strip\"",
+        "class=\"overlay\"",
+        "id=\"live\"",
+        "data-reload",
+        "href=\"/",
+    ] {
+        assert!(!html.contains(absent), "`{absent}` in a static page");
+    }
+    for present in [
+        "href=\"assets/loggia.",
+        "src=\"assets/main.",
+        "< 200 ms".replace('<', "&lt;").as_str(),
+        "<figure",
+    ] {
+        assert!(
+            html.contains(present) || html.contains(&present.replace("&lt;", "&#60;")),
+            "no `{present}` in a static page"
+        );
+    }
+}
+
+#[test]
+fn links_lead_to_the_root_from_everywhere() {
+    let (book, assets) = (book(), Assets::embedded());
+    let site = site(&book, &assets);
+    let mut deep = (*book.pages[0]).clone();
+    deep.path = "guide/part/intro.html".to_owned();
+    let html = pages::render_page(&site, &deep, None, &[]);
+    assert!(html.contains("href=\"../../assets/loggia."), "relative to the page");
+    let based = pages::Site { base: "/docs/".to_owned(), ..site };
+    assert!(pages::render_page(&based, &deep, None, &[]).contains("href=\"/docs/assets/loggia."));
+    assert!(
+        pages::render_error(&based, 404, "no page", "go back")
+            .contains("href=\"/docs/assets/loggia.")
+    );
+}
+
+#[test]
+fn files_are_named_after_their_content() {
+    let plain = Assets::embedded();
+    let changed = Assets::with_overrides(vec![
+        ("css/tokens.css".to_owned(), b"@layer tokens { :root { --r: 0 } }".to_vec()),
+        ("css/zz-mine.css".to_owned(), b".mine { color: red }".to_vec()),
+    ]);
+    let style = |assets: &Assets| {
+        assets.iter().find(|file| file.path.ends_with(".css")).expect("a style sheet").clone()
+    };
+    let (before, after) = (style(&plain), style(&changed));
+    assert_ne!(before.path, after.path);
+    let text = String::from_utf8(after.bytes).expect("CSS is text");
+    assert!(
+        text.contains("--r: 0") && text.contains(".mine") && !text.contains("--measure: 44rem")
+    );
+    assert_eq!(plain.get(&format!("/{}", before.path)), Some(&before));
+    let scripts: Vec<_> = plain.iter().filter(|file| file.path.ends_with(".js")).collect();
+    let bytes: usize = scripts.iter().map(|file| file.bytes.len()).sum();
+    assert!(bytes < 20 * 1024, "scripts have {bytes} bytes together");
+    for script in &scripts {
+        let text = std::str::from_utf8(&script.bytes).expect("scripts are text");
+        for import in text.lines().filter_map(|line| line.split_once(" from \"./")) {
+            let name = import.1.split('"').next().unwrap_or("");
+            assert!(plain.get(&format!("assets/{name}")).is_some(), "{}: `{name}`", script.path);
+        }
+    }
+}
