@@ -1,7 +1,7 @@
 //! Any text becomes a page whose HTML is balanced.
 
 use diagnostics::SourceFile;
-use document::{Config, parse_page};
+use document::{Book, Config, parse_page};
 use proptest::prelude::*;
 
 mod flat;
@@ -167,4 +167,49 @@ fn hostile_pages_end() {
     ] {
         check_balanced(&source);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_configuration(parts in prop::collection::vec(config_part(), 0..12)) {
+        let text = parts.concat();
+        let (config, _) = Config::parse(&SourceFile::new("book.toml", text.as_str()));
+        prop_assert!(!config.src.is_empty() && !config.build_dir.is_empty());
+    }
+
+    #[test]
+    fn any_book(parts in prop::collection::vec(part(), 0..20), summary in prop::option::of("(?s).{0,80}")) {
+        let mut files = vec![SourceFile::new("a.md", parts.concat()), SourceFile::new("b/c.md", "[x](../a.md)")];
+        files.extend(summary.map(|text| SourceFile::new("SUMMARY.md", format!("- [a](a.md)\n{text}"))));
+        let book = Book::assemble_with_assets(Config::without_file(), files, &["x.png".to_owned()], None);
+        prop_assert!(!book.pages.is_empty());
+    }
+}
+
+fn config_part() -> impl Strategy<Value = String> {
+    let fixed = prop::sample::select(vec![
+        "[book]\n",
+        "title = 1\n",
+        "src = \"\"\n",
+        "src = \"/\"\n",
+        "[build]\n",
+        "build-dir = \"/\"\n",
+        "[output.loggia]\n",
+        "scrape = [1, {}]\n",
+        "discovery = 1\n",
+        "[output.loggia.services.a]\n",
+        "aliases = \"x\"\n",
+        "[output.loggia.kpis.a]\n",
+        "service = \"b\"\n",
+        "[output]\n",
+        "loggia = 1\n",
+        "[",
+        "\"",
+        "= ",
+        "\n",
+        "é",
+    ]);
+    prop_oneof![6 => fixed.prop_map(str::to_owned), 1 => ".{0,6}"]
 }

@@ -3,7 +3,7 @@
 use document::{Page, Piece};
 
 /// All pieces in a row; a typed piece becomes an element that shows what it holds.
-pub fn html(page: &Page) -> String {
+pub(crate) fn html(page: &Page) -> String {
     page.pieces.iter().map(|piece| one(page, piece)).collect()
 }
 
@@ -36,7 +36,7 @@ fn escape(text: &str) -> String {
 
 /// What a reader sees: no tags, no definitions in tips, entities undone.
 #[allow(dead_code)] // not every test file reads text
-pub fn text(html: &str) -> String {
+pub(crate) fn text(html: &str) -> String {
     let mut out = String::new();
     let mut rest = html;
     while let Some(at) = rest.find('<') {

@@ -1,0 +1,194 @@
+//! Headings, tables and fences: blocks that leave more than HTML behind.
+
+use super::{Body, services};
+use crate::fences::{Fence, Kind};
+use crate::frontmatter::split_words;
+use crate::html::escape;
+use crate::{DiagramBlock, Piece, Section, boxes, headings};
+use diagnostics::Code;
+use pulldown_cmark::{Alignment, HeadingLevel};
+use std::ops::Range;
+use std::sync::Arc;
+
+impl Body<'_, '_, '_, '_> {
+    pub(super) fn start_table(&mut self, columns: Vec<Alignment>) {
+        self.columns = columns;
+        self.tables += 1;
+        let title = self.open_sections.last().map(|index| self.out.sections[*index].title.clone());
+        let label = match title {
+            Some(title) => format!("Table {}: {}", self.tables, escape(&title)),
+            None => format!("Table {}", self.tables),
+        };
+        let html = format!(
+            "<div class=\"table\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table>\n"
+        );
+        self.writer().open(&html, "</table></div>\n");
+    }
+
+    pub(super) fn start_cell(&mut self) {
+        let align = match self.columns.get(self.column) {
+            Some(Alignment::Left) => " align=\"left\"",
+            Some(Alignment::Center) => " align=\"center\"",
+            Some(Alignment::Right) => " align=\"right\"",
+            _ => "",
+        };
+        self.column += 1;
+        if self.in_head {
+            self.writer().open(&format!("<th scope=\"col\"{align}>"), "</th>");
+        } else {
+            self.writer().open(&format!("<td{align}>"), "</td>");
+        }
+    }
+
+    pub(super) fn end_heading(&mut self, level: HeadingLevel, span: Range<usize>) {
+        let html = self.writer().end_part().trim().to_owned();
+        let span = self.heading.take().unwrap_or(span);
+        let title = self.heading_text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let source = self.text[span.clone()].trim_end();
+        let mut section = Section { level: level as u8, title, ..Section::default() };
+        section.id = self.attributes(&mut section, source, span.start);
+        if section.level == 1 && self.out.title.is_none() && !section.title.is_empty() {
+            self.out.title = Some(section.title.clone());
+        }
+        if section.level <= 2 {
+            self.terms.next_section();
+        }
+        let index = self.out.sections.len();
+        let sections = &self.out.sections;
+        self.open_sections.retain(|open| sections[*open].level < section.level);
+        self.open_sections.push(index);
+        self.out.anchors.push(section.id.clone());
+        self.out.sections.push(section);
+        self.writer().piece(Piece::Heading { section: index, html });
+    }
+
+    /// Reads the braces behind a heading into `section` and returns its id.
+    pub(super) fn attributes(
+        &mut self,
+        section: &mut Section,
+        source: &str,
+        start: usize,
+    ) -> String {
+        let braces = source.trim_end_matches(['#', '=', '-', ' ', '\n', '\r', '\t']).ends_with('}');
+        let found = if braces { headings::attributes(source) } else { Default::default() };
+        section.classes = found.classes;
+        for (key, value, span) in found.pairs {
+            if matches!(key.as_str(), "services" | "service") {
+                let place = self.origin.span(&(start + span.start..start + span.end));
+                section.services =
+                    services(&split_words(&value), place, self.config, self.findings);
+            }
+        }
+        let Some((id, span)) = found.id.filter(|(id, _)| !id.is_empty()) else {
+            return self.ids.unique(&headings::slug(&section.title));
+        };
+        if self.ids.take(&id) {
+            return id;
+        }
+        let place = self.origin.span(&(start + span.start..start + span.end));
+        let made = self.ids.unique(&id);
+        self.findings.report(
+            Code::DuplicateId,
+            place,
+            format!("the id `{id}` stands twice on this page"),
+            format!("give one of them another id; this one is `{made}` for now"),
+        );
+        made
+    }
+
+    pub(super) fn end_code(&mut self) {
+        let Some(fence) = self.code.take() else { return };
+        if fence.is_unclosed(self.text) {
+            self.out.unclosed.push(fence.span.clone());
+        }
+        match fence.kind() {
+            Kind::Mermaid => self.mermaid(&fence),
+            Kind::KpiGrid => self.kpi_grid(&fence),
+            Kind::Glossary => self.glossary(&fence),
+            Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
+            Kind::Code => self.writer().html(&fence.html()),
+        }
+    }
+
+    pub(super) fn mermaid(&mut self, fence: &Fence) {
+        let index = self.diagrams;
+        match diagram::draw(&fence.text, &format!("d{index}-")) {
+            Ok(drawing) => {
+                self.diagrams += 1;
+                let sections = &mut self.out.sections;
+                let above = self.open_sections.last().map(|at| sections[*at].title.clone());
+                for open in &self.open_sections {
+                    sections[*open].diagrams.push(index);
+                }
+                let caption = drawing.title.clone().or(above).unwrap_or_default();
+                self.writer().piece(Piece::Diagram(Box::new(DiagramBlock {
+                    index,
+                    caption,
+                    source: fence.text.clone(),
+                    drawing: Arc::new(drawing),
+                })));
+            }
+            Err(error) => {
+                let at = fence.offset(error.line, error.column);
+                self.broken(fence, Code::Diagram, at, error.message, error.help);
+            }
+        }
+    }
+
+    pub(super) fn kpi_grid(&mut self, fence: &Fence) {
+        let tiles = match fence.tiles() {
+            Ok(tiles) => tiles,
+            Err((message, at)) => {
+                const SHAPE: &str =
+                    r#"write a list of tiles: [{ "label": "Response Time", "value": "< 200ms" }]"#;
+                let message = format!("the KPI grid cannot be read as JSON: {message}");
+                return self.broken(fence, Code::KpiGrid, at, message, Some(SHAPE.to_owned()));
+            }
+        };
+        let mut kpis = Vec::new();
+        for tile in tiles {
+            let place = self.origin.span(&fence.span);
+            let named: Vec<String> = tile.service.iter().cloned().collect();
+            let service = services(&named, place, self.config, self.findings).pop();
+            kpis.push(tile.into_kpi(self.kpis, service, self.config));
+            self.count_kpi();
+        }
+        self.writer().piece(Piece::KpiGrid(kpis));
+    }
+
+    pub(super) fn count_kpi(&mut self) {
+        for open in &self.open_sections {
+            self.out.sections[*open].kpis.push(self.kpis);
+        }
+        self.kpis += 1;
+    }
+
+    pub(super) fn glossary(&mut self, fence: &Fence) {
+        match fence.terms() {
+            Ok(_) => self.writer().piece(Piece::Glossary),
+            Err((message, at)) => {
+                let message = format!("the glossary cannot be read as YAML: {message}");
+                let help = "write a list of `- term: ...` with `definition: ...` below, or nothing";
+                self.broken(fence, Code::Block, at, message, Some(help.to_owned()));
+            }
+        }
+    }
+
+    pub(super) fn broken(
+        &mut self,
+        fence: &Fence,
+        code: Code,
+        at: usize,
+        message: String,
+        help: Option<String>,
+    ) {
+        let page = (self.text, self.origin, &*self.findings);
+        let finding = fence.finding(code, at, message, help, page);
+        self.findings.add(finding.clone());
+        self.writer().piece(Piece::Broken {
+            language: fence.language().to_owned(),
+            source: fence.text.clone(),
+            finding: Box::new(finding),
+        });
+    }
+}
