@@ -102,7 +102,8 @@ impl Assets {
     fn add_scripts(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
         let scripts: Vec<(&str, &Vec<u8>)> = sources
             .iter()
-            .filter_map(|(name, bytes)| is_in(name, "js/", ".js").then(|| (stem(name), bytes)))
+            .filter(|(name, _)| is_in(name, "js/", ".js"))
+            .map(|(name, bytes)| (stem(name), bytes))
             .collect();
         let all: Vec<u8> = scripts.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         let hash = hash(&all);

@@ -74,7 +74,7 @@ pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     let rounded = round3(size);
     let text = match rounded {
-        r if r == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         r if r < 1e-6 => "< 0.000001".to_owned(),
         r if r < 1_000.0 => digits3(size),
         _ if size < 9_999.5 => thousands(size),

@@ -124,7 +124,7 @@ impl<'a> Frame<'a> {
             },
             groups: groups(site, &root, place.page),
             services: evidence.map_or_else(Vec::new, |evidence| services(&root, place, evidence)),
-            toc: place.page.map_or_else(Vec::new, |page| toc(page)),
+            toc: place.page.map_or_else(Vec::new, toc),
             problems: String::new(),
             values: Values(cells),
             root,

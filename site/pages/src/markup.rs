@@ -88,23 +88,23 @@ impl<'a> Values<'a> {
     }
 
     pub(crate) fn part_text(&self, key: &str, part: &str) -> &'a str {
-        self.text(&format!("{key}{part}"))
+        self.text(format!("{key}{part}"))
     }
 
     pub(crate) fn part_state(&self, key: &str, part: &str) -> &'a str {
-        self.state(&format!("{key}{part}"))
+        self.state(format!("{key}{part}"))
     }
 
     pub(crate) fn part_path(&self, key: &str, part: &str) -> &'a str {
-        self.path(&format!("{key}{part}"))
+        self.path(format!("{key}{part}"))
     }
 
     pub(crate) fn dotted_text(&self, key: &str, part: &str) -> &'a str {
-        self.text(&format!("{key}.{part}"))
+        self.text(format!("{key}.{part}"))
     }
 
     pub(crate) fn dotted_state(&self, key: &str, part: &str) -> &'a str {
-        self.state(&format!("{key}.{part}"))
+        self.state(format!("{key}.{part}"))
     }
 }
 

@@ -189,7 +189,7 @@ fn span_row<'a>(
 ) -> SpanRow<'a> {
     let span = &row.span;
     let (start, end) = (scale.at(span.start_ns), scale.at(span.start_ns + span.duration_ns()));
-    let width = (end - start).max(BAR_MIN).min(100.0);
+    let width = (end - start).clamp(BAR_MIN, 100.0);
     let (side, at) = match (start, end) {
         (_, end) if end <= LABEL_RIGHT_MAX => ("right", end.max(start + width)),
         (start, _) if start >= LABEL_LEFT_MIN => ("left", 100.0 - start),

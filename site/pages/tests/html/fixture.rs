@@ -14,9 +14,9 @@ use traces::{
 };
 
 /// Would run in every place where it is not escaped.
-pub const HOSTILE: &str = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>";
+pub(crate) const HOSTILE: &str = "\"'><img src=x onerror=alert(1)><script>alert(1)</script>";
 /// The moment of all evidence, milliseconds since 1970.
-pub const NOW: i64 = 1_795_269_128_000;
+pub(crate) const NOW: i64 = 1_795_269_128_000;
 
 const MARKDOWN: &str = r#"---
 title: "\"'><img src=x onerror=alert(1)><script>alert(1)</script>"
@@ -50,7 +50,7 @@ not json <script>alert(1)</script>
 ```
 "#;
 
-pub fn book() -> Book {
+pub(crate) fn book() -> Book {
     let mut config = Config { language: "en".to_owned(), ..Config::default() };
     let hostile = ServiceConfig {
         owner: Some(HOSTILE.to_owned()),
@@ -62,11 +62,11 @@ pub fn book() -> Book {
     Book::assemble(config, vec![SourceFile::new("index.md", MARKDOWN)], None)
 }
 
-pub fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
+pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
     Site { book, assets, live: true, reload: true, base: String::new(), now_ms: NOW }
 }
 
-pub fn evidence(book: &Book) -> Evidence {
+pub(crate) fn evidence(book: &Book) -> Evidence {
     let page = &book.pages[0];
     let strip = Strip {
         services: vec![ServiceId("gateway".to_owned()), ServiceId(HOSTILE.to_owned())],
@@ -145,7 +145,7 @@ fn service(name: &str) -> ServiceEvidence {
     }
 }
 
-pub fn service_view(evidence: &Evidence) -> ServiceView {
+pub(crate) fn service_view(evidence: &Evidence) -> ServiceView {
     let call = Call {
         peer: HOSTILE.to_owned(),
         kind: HOSTILE.to_owned(),
@@ -195,7 +195,7 @@ fn trace_id() -> TraceId {
 }
 
 /// A root with one child, and a span whose parent is not there.
-pub fn trace() -> Trace {
+pub(crate) fn trace() -> Trace {
     let id = |n: u8| SpanId::from_bytes(&[n; 8]).expect("8 bytes that are not zero");
     let span = |n: u8, parent: Option<SpanId>, length_ms: i64| {
         Arc::new(Span {
