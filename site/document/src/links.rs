@@ -37,7 +37,9 @@ fn scheme(address: &str) -> Option<String> {
         return None;
     }
     let name: String = address[..end].chars().filter(|c| !c.is_control() && *c != ' ').collect();
-    Some(name.to_ascii_lowercase())
+    let valid = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    valid.then(|| name.to_ascii_lowercase())
 }
 
 /// The address when its scheme is one of http, https, mailto, or when it has none.
@@ -188,6 +190,7 @@ mod tests {
             ("HTTPS://a", true),
             ("mailto:a@b", true),
             ("a/b:c", true),
+            ("[https://e.org]", true),
             ("?a:b", true),
             ("javascript:alert(1)", false),
             ("java\tscript:alert(1)", false),
