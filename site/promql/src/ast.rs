@@ -172,10 +172,6 @@ impl BinaryOp {
         use BinaryOp::*;
         matches!(self, Equal | NotEqual | Greater | Less | GreaterEqual | LessEqual)
     }
-
-    pub(crate) fn is_set(self) -> bool {
-        matches!(self, BinaryOp::And | BinaryOp::Or | BinaryOp::Unless)
-    }
 }
 
 /// How the series of two vectors find each other.

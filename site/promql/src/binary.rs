@@ -176,7 +176,8 @@ impl Join<'_> {
         let right_is_many = matches!(self.matching.card, Cardinality::OneToMany(_));
         let (many, one) = if right_is_many { (rhs, lhs) } else { (lhs, rhs) };
         let mut ones = self.one_side(one, &any_present(&many, self.steps), right_is_many)?;
-        let mut made = Results { join: self, swapped: right_is_many, rows: Vec::new(), taken: HashMap::new() };
+        let mut made =
+            Results { join: self, swapped: right_is_many, rows: Vec::new(), taken: HashMap::new() };
         let none = Vec::new();
         for row in &many {
             let key = key(self.matching, &row.labels);
@@ -287,10 +288,17 @@ struct Results<'a> {
 
 impl Results<'_> {
     /// Adds the result of one pair of series; at each step a place can be taken once.
-    fn push(&mut self, key: &Labels, labels: Labels, many: &[f64], one: &[f64]) -> Result<(), EvalError> {
+    fn push(
+        &mut self,
+        key: &Labels,
+        labels: Labels,
+        many: &[f64],
+        one: &[f64],
+    ) -> Result<(), EvalError> {
         let one_to_one = self.join.matching.card == Cardinality::OneToOne;
         let place = if one_to_one { Labels::empty() } else { labels.clone() };
-        let taken = self.taken.entry((key.clone(), place)).or_insert_with(|| vec![false; many.len()]);
+        let taken =
+            self.taken.entry((key.clone(), place)).or_insert_with(|| vec![false; many.len()]);
         let mut values = vec![ABSENT; many.len()];
         for i in (0..many.len()).filter(|i| is_present(many[*i]) && is_present(one[*i])) {
             let (a, b) = if self.swapped { (one[i], many[i]) } else { (many[i], one[i]) };

@@ -58,10 +58,6 @@ impl Mean {
         self.state.add(v / self.count);
     }
 
-    pub(crate) fn count(&self) -> f64 {
-        self.count
-    }
-
     pub(crate) fn value(&self) -> f64 {
         let KahanSum { sum, error } = self.state;
         if self.incremental { sum + error } else { sum / self.count + error / self.count }

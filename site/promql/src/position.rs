@@ -41,7 +41,7 @@ impl<'a> Positions<'a> {
 }
 
 /// Leaves out what follows an expression: ranges, `offset`, `@` and label lists.
-fn starts<'a>(tokens: Vec<(usize, &'a str)>) -> Vec<(usize, &'a str)> {
+fn starts(tokens: Vec<(usize, &str)>) -> Vec<(usize, &str)> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut rest = tokens.into_iter().peekable();
     while let Some((at, token)) = rest.next() {

@@ -28,13 +28,16 @@ pub(crate) fn unquote_bytes(token: &str) -> Option<Result<String, String>> {
         match kind {
             'x' => bytes.push(u8::from_str_radix(code, 16).ok()?),
             '0'..='7' => bytes.push(u8::from_str_radix(code, 8).ok()?),
-            'u' | 'U' => push_char(&mut bytes, char::from_u32(u32::from_str_radix(code, 16).ok()?)?),
+            'u' | 'U' => {
+                push_char(&mut bytes, char::from_u32(u32::from_str_radix(code, 16).ok()?)?)
+            }
             other => push_char(&mut bytes, plain_escape(other, quote)?),
         }
         escaped_bytes |= matches!(kind, 'x' | '0'..='7');
         rest = &rest[from + digits..];
     }
-    let text = || String::from_utf8(bytes).map_err(|_| format!("the text {token} is not valid UTF-8"));
+    let text =
+        || String::from_utf8(bytes).map_err(|_| format!("the text {token} is not valid UTF-8"));
     escaped_bytes.then(text)
 }
 

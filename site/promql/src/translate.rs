@@ -49,7 +49,8 @@ impl Translator<'_> {
                 Ok(Node { kind: Kind::Number(number.val), at, constant: true })
             }
             Expr::StringLiteral(text) => {
-                let (at, token) = self.positions.seek_token(|token| token.starts_with(['"', '\'', '`']));
+                let (at, token) =
+                    self.positions.seek_token(|token| token.starts_with(['"', '\'', '`']));
                 let text = unquote_bytes(token).unwrap_or_else(|| Ok(text.val.clone()))?;
                 Ok(Node { kind: Kind::Text(text), at, constant: true })
             }

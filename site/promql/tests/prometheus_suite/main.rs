@@ -1,4 +1,4 @@
-//! Runs Prometheus's own test scripts, where they are at hand, and prints how each file fares.
+//! Runs test scripts, Prometheus's own where they are at hand and ours, and prints how each file fares.
 //!
 //! Cases that read or expect native histograms are counted apart: they are out of scope.
 #![allow(clippy::unwrap_used)]
@@ -21,9 +21,18 @@ fn prometheus_scripts_pass() {
         println!("skipped: the folder `shared/suites/promql` is not beside the repository");
         return;
     }
+    run_folder(&folder);
+}
+
+#[test]
+fn own_scripts_pass() {
+    run_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"));
+}
+
+fn run_folder(folder: &Path) {
     let mut total = (0, 0);
     println!("{:24} {:>7} {:>7} {:>7}", "file", "passed", "failed", "native");
-    for file in script_files(&folder) {
+    for file in script_files(folder) {
         let (passed, failed) = run_file(&file);
         total = (total.0 + passed, total.1 + failed);
     }
