@@ -30,6 +30,8 @@ const METRICS: &str = r#"{"resourceMetrics":[{"resource":{"attributes":[
     {"key":"service.name","value":{"stringValue":"orders"}}]},"scopeMetrics":[{"metrics":[
     {"name":"stock","gauge":{"dataPoints":[{"asInt":"4"}]}}]}]}]}"#;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 fn backend() -> Arc<Backend> {
     Arc::new(Backend::new(Limits::default()))
 }
@@ -44,7 +46,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 async fn post(
     backend: &Arc<Backend>,
     path: &str,
-    headers: &[(&str, &str)],
+    headers: Headers<'_>,
     body: Vec<u8>,
 ) -> (u16, String, Vec<u8>) {
     let mut request = Request::post(path);
@@ -109,7 +111,7 @@ async fn http_refuses_in_words() {
     let protobuf = ("content-type", "application/x-protobuf");
     let packed = ("content-encoding", "gzip");
     let large = vec![b' '; 16 * 1024 * 1024 + 1];
-    let cases: [(&[(&str, &str)], Vec<u8>, u16, &str); 12] = [
+    let cases: [(Headers, Vec<u8>, u16, &str); 12] = [
         (&[json], b"{".to_vec(), 400, "EOF while parsing"),
         (&[json], b"[1]".to_vec(), 400, "expected an object with `resourceSpans`"),
         (&[json], br#"{"resource_spans":[]}"#.to_vec(), 400, "there is no `resourceSpans`"),
