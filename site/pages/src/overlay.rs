@@ -16,6 +16,8 @@ const PILL: (f64, f64) = (66.0, 21.0);
 const CORNER: f64 = 8.0;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
+/// Below this height a badge is moved up, clear of the label.
+const NODE_HEIGHT_MIN: f64 = 40.0;
 
 /// Everything that stands above one drawing.
 pub(crate) struct Overlay {
@@ -95,6 +97,9 @@ pub(crate) fn lay(
 
 fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
     let corner = badge_anchor(node);
+    // A low box has its label right under its border.
+    let lift = if node.rect.height < NODE_HEIGHT_MIN { PILL.1 / 3.0 } else { 0.0 };
+    let corner = Point { y: corner.y - lift, ..corner };
     let roomy = node.rect.width >= NODE_WIDTH_MIN;
     let centre = Point { x: corner.x - PILL.0 / 2.0 + 8.0, y: corner.y };
     let wide = Tag {
@@ -139,7 +144,8 @@ fn ring(node: &Node) -> String {
             )
         }
         _ => {
-            let r = CORNER.min(rx).min(ry);
+            let round = if node.shape == Shape::Actor { ry } else { CORNER };
+            let r = round.min(rx).min(ry);
             let (w, h) = (w - 2.0 * r, h - 2.0 * r);
             format!(
                 "M{:.1},{y:.1}h{w:.1}a{r},{r} 0 0 1 {r},{r}v{h:.1}a{r},{r} 0 0 1 -{r},{r}h-{w:.1}a{r},{r} 0 0 1 -{r},-{r}v-{h:.1}a{r},{r} 0 0 1 {r},-{r}Z",
