@@ -30,6 +30,10 @@ pub(crate) const FONT_SIZE: f64 = 14.0;
 /// Room around a flowchart or a sequence, in which a pill of live values still fits.
 const MARGIN: f64 = 26.0;
 
+/// Colours of parts of charts; white words can be read on each.
+const PALETTE: [&str; 8] =
+    ["#2b7563", "#4763b8", "#8f5f14", "#7d50a8", "#b04a3c", "#2d7794", "#66782c", "#a04a72"];
+
 /// What merman made of a text.
 pub(crate) struct Raw {
     pub(crate) kind: String,
@@ -66,7 +70,7 @@ pub(crate) fn paint(source: &str, deadline: Duration) -> Result<Raw, DiagramErro
 fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
     let control = OperationControl::new().with_deadline(deadline);
     let failed = |error: RenderError| place::from_merman(source, &error, deadline);
-    let artifact = renderer()
+    let artifact = renderer(source)
         .prepare_semantic(source, control)
         .map_err(failed)?
         .ok_or_else(|| place::at_start("no Mermaid diagram is here"))?;
@@ -80,14 +84,16 @@ fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
     Ok(Raw { kind, title, model, svg: svg.into_parts().0 })
 }
 
-fn renderer() -> Renderer {
+fn renderer(source: &str) -> Renderer {
+    // A stick figure with its name is higher than a box needs to be.
+    let figures = source.lines().any(|line| line.trim_start().starts_with("actor "));
     let config = json!({
         "theme": "default",
         "look": "classic",
         "layout": "dagre",
         "htmlLabels": false,
         "fontSize": FONT_SIZE,
-        "themeVariables": { "fontSize": format!("{FONT_SIZE}px") },
+        "themeVariables": variables(),
         "flowchart": {
             "htmlLabels": false,
             "diagramPadding": MARGIN,
@@ -98,17 +104,30 @@ fn renderer() -> Renderer {
             "subGraphTitleMargin": { "top": 6, "bottom": 10 },
             "wrappingWidth": 190,
         },
+        "class": { "hideEmptyMembersBox": true },
         "sequence": {
             "actorFontSize": FONT_SIZE,
             "boxMargin": 10,
             "diagramMarginX": MARGIN,
             "diagramMarginY": MARGIN,
-            "height": 46,
+            "height": if figures { 65 } else { 46 },
             "messageFontSize": FONT_SIZE,
             "noteFontSize": FONT_SIZE,
         },
     });
     Renderer::new().with_engine(Engine::new().with_site_config(MermaidConfig::from_value(config)))
+}
+
+/// Colours that merman writes into the drawing itself, where no class name stands for them.
+fn variables() -> Value {
+    let mut variables = json!({
+        "fontSize": format!("{FONT_SIZE}px"),
+        "xyChart": { "plotColorPalette": PALETTE.join(",") },
+    });
+    for (index, colour) in PALETTE.iter().enumerate() {
+        variables[format!("pie{}", index + 1)] = json!(colour);
+    }
+    variables
 }
 
 fn request() -> SvgRequest {

@@ -19,6 +19,10 @@ const TITLE_SIZE: f64 = 13.0;
 const TITLE_TOP: f64 = 6.0;
 const TITLE_SIDE: f64 = 12.0;
 
+/// Distance between the places that are tried for a title, and points of a line that are looked at.
+const TITLE_STEP: f64 = 12.0;
+const TITLE_SAMPLES: usize = 120;
+
 /// Pills on a grid are the last resort; so many places in each direction.
 const GRID: usize = 60;
 
@@ -67,38 +71,34 @@ pub fn badge_anchor(node: &Node) -> Point {
     Point { x: x + width - inwards.0, y: y + inwards.1 }
 }
 
-/// The box that the title of a group takes up at the head of its panel: at the left, else in the
-/// middle or at the right, where the fewest lines run through it; and the side of the
-/// box that the words keep to. `settle` puts the title there.
-pub(crate) fn title_place(group: &Group, edges: &[Edge]) -> (Rect, &'static str) {
+/// The box that the title of a group takes up at the head of its panel: as far left as the fewest
+/// lines run through it. `settle` puts the title there.
+pub(crate) fn title_box(group: &Group, edges: &[Edge]) -> Rect {
     let width = metrics::width(&group.title, TITLE_SIZE, true);
-    let place = |x: f64| Rect {
-        x,
+    let last = (group.rect.width - width - TITLE_SIDE).max(TITLE_SIDE);
+    let steps = ((last - TITLE_SIDE) / TITLE_STEP).floor().min(GRID as f64) as usize;
+    let places = (0..=steps).map(|step| Rect {
+        x: group.rect.x + TITLE_SIDE + step as f64 * TITLE_STEP,
         y: group.rect.y + TITLE_TOP,
         width,
         height: TITLE_SIZE * metrics::LINE_HEIGHT,
-    };
-    let middle = group.rect.x + (group.rect.width - width) / 2.0;
-    let left = (group.rect.x + TITLE_SIDE).min(middle);
-    let right = (group.rect.x + group.rect.width - width - TITLE_SIDE).max(middle);
+    });
+    let lines: Vec<Vec<Point>> =
+        edges.iter().map(|edge| along(&edge.points, TITLE_SAMPLES)).collect();
     let crossings = |frame: &Rect| {
         let near = |point: &Point| {
             let at = Rect { x: point.x, y: point.y, ..Rect::default() };
-            overlap(frame, &at, 3.0)
+            overlap(frame, &at, 4.0)
         };
-        edges.iter().filter(|edge| along(&edge.points, STEPS_ALONG).iter().any(near)).count()
+        lines.iter().filter(|line| line.iter().any(near)).count()
     };
-    [(left, "start"), (middle, "middle"), (right, "end")]
-        .map(|(x, anchor)| (place(x), anchor))
-        .into_iter()
-        .min_by_key(|(frame, _)| crossings(frame))
-        .unwrap_or_else(|| (place(middle), "middle"))
+    places.min_by_key(crossings).unwrap_or(group.rect)
 }
 
 fn obstacles(drawing: &Drawing) -> Vec<Rect> {
     let nodes = drawing.nodes.iter().map(|node| node.rect);
     let labels = drawing.edges.iter().filter_map(|edge| edge.label_rect);
-    let titles = drawing.groups.iter().map(|group| title_place(group, &drawing.edges).0);
+    let titles = drawing.groups.iter().map(|group| title_box(group, &drawing.edges));
     nodes.chain(labels).chain(titles).collect()
 }
 

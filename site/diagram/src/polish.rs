@@ -34,6 +34,9 @@ pub(crate) fn polish(root: &mut Element) {
         if element.name != "g" {
             return;
         }
+        if element.has_class("statediagram-cluster") {
+            element.add_class("cluster");
+        }
         if element.has_class("node") || element.has_class("cluster") {
             ink(element);
         }

@@ -4,7 +4,7 @@
 use crate::geometry::{self, Transform, overlap, shift_rect};
 use crate::labels::short;
 use crate::model::{Edge, Point, Rect};
-use crate::overlay::title_place;
+use crate::overlay::title_box;
 use crate::read::Graph;
 use crate::tree::Element;
 use std::collections::BTreeMap;
@@ -53,19 +53,15 @@ fn place_titles(element: &mut Element, outer: Transform, graph: &Graph) {
         else {
             continue;
         };
-        let (place, anchor) = title_place(group, &graph.edges);
-        let x = match anchor {
-            "start" => place.x,
-            "middle" => place.x + place.width / 2.0,
-            _ => place.x + place.width,
-        };
+        let place = title_box(group, &graph.edges);
         let origin = here.apply(Point::default());
-        let shift = format!("translate({},{})", short(x - origin.x), short(place.y - origin.y));
+        let shift =
+            format!("translate({},{})", short(place.x - origin.x), short(place.y - origin.y));
         child.set("transform", shift);
         child.walk_mut(&mut |part| match part.name {
             "g" if !part.has_class("cluster-label") => part.remove("transform"),
             "text" => {
-                part.set("text-anchor", anchor);
+                part.set("text-anchor", "start");
                 part.remove("x");
                 for row in part.elements_mut().filter(|row| row.name == "tspan") {
                     row.set("x", "0");
