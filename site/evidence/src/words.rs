@@ -137,7 +137,7 @@ pub(crate) fn amount(value: f64, unit: &str) -> String {
 
 fn duration(seconds: f64) -> String {
     match seconds.abs() {
-        s if s == 0.0 => "0 s".to_owned(),
+        0.0 => "0 s".to_owned(),
         s if s < 0.001 => format!("{} µs", number(seconds * 1e6)),
         s if s < 1.0 => format!("{} ms", number(seconds * 1e3)),
         s if s < 120.0 => format!("{} s", number(seconds)),
