@@ -17,6 +17,8 @@ use crate::relabel::{by_value, by_value_descending};
 /// The rows that share the labels of the grouping.
 struct Group {
     labels: Labels,
+    /// As in [`Row`]: it matters when the grouping has the name.
+    nameless: bool,
     rows: Vec<Row>,
 }
 
@@ -107,9 +109,10 @@ fn groups(rows: Vec<Row>, grouping: &Grouping) -> Vec<Group> {
             row.labels.keep(&grouping.labels)
         };
         let place = *places.entry(key).or_insert_with_key(|key| {
-            groups.push(Group { labels: key.clone(), rows: Vec::new() });
+            groups.push(Group { labels: key.clone(), nameless: false, rows: Vec::new() });
             groups.len() - 1
         });
+        groups[place].nameless |= row.nameless;
         groups[place].rows.push(row);
     }
     groups
@@ -140,7 +143,7 @@ fn fold(op: Aggregation, group: Group, steps: Steps) -> Row {
         Count => folded(&group, steps, 0.0, |n, _| *n += 1.0, |n| *n),
         _ => folded(&group, steps, (), |_, _| {}, |_| 1.0),
     };
-    Row { labels: group.labels, values }
+    Row { labels: group.labels, nameless: group.nameless, values }
 }
 
 fn folded<S: Clone>(
@@ -173,7 +176,7 @@ fn quantile_of(group: Group, q: &[f64], steps: Steps) -> Row {
             *slot = numbers::quantile(q[i], &mut at_step);
         }
     }
-    Row { labels: group.labels, values }
+    Row { labels: group.labels, nameless: group.nameless, values }
 }
 
 fn count_values(groups: Vec<Group>, label: &str, steps: Steps) -> Result<Vec<Row>, EvalError> {
@@ -182,6 +185,7 @@ fn count_values(groups: Vec<Group>, label: &str, steps: Steps) -> Result<Vec<Row
     }
     let mut rows = Vec::new();
     for group in groups {
+        let nameless = group.nameless && label != series::METRIC_NAME;
         let mut counts: HashMap<String, Vec<f64>> = HashMap::new();
         for row in &group.rows {
             for (i, v) in row.values.iter().enumerate().filter(|(_, v)| is_present(**v)) {
@@ -192,11 +196,11 @@ fn count_values(groups: Vec<Group>, label: &str, steps: Steps) -> Result<Vec<Row
         }
         let mut counts: Vec<_> = counts.into_iter().collect();
         counts.sort_by(|a, b| a.0.cmp(&b.0));
-        rows.extend(
-            counts
-                .into_iter()
-                .map(|(v, values)| Row { labels: group.labels.with(label, v), values }),
-        );
+        rows.extend(counts.into_iter().map(|(v, values)| Row {
+            labels: group.labels.with(label, v),
+            nameless,
+            values,
+        }));
     }
     join_equal(rows)
 }
@@ -243,12 +247,8 @@ fn keep_k(op: Aggregation, mut group: Group, k: &[usize], steps: Steps) -> Vec<R
         }
     }
     // An instant query promises the order of the values; later steps have none.
-    let mut rows: Vec<Option<Row>> = group
-        .rows
-        .into_iter()
-        .zip(kept)
-        .map(|(row, values)| Some(Row { labels: row.labels, values }))
-        .collect();
+    let mut rows: Vec<Option<Row>> =
+        group.rows.into_iter().zip(kept).map(|(row, values)| Some(Row { values, ..row })).collect();
     let mut ordered: Vec<Row> = first_order.iter().filter_map(|row| rows[*row].take()).collect();
     ordered.extend(rows.into_iter().flatten().filter(|row| !row.is_empty()));
     ordered

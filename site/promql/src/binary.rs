@@ -8,7 +8,7 @@ use series::{Labels, LabelsBuilder, METRIC_NAME};
 
 use crate::ast::{BinaryOp, Cardinality, Kind, Matching, Node};
 use crate::eval::Evaluator;
-use crate::grid::{ABSENT, Row, Rows, Steps, drop_names, is_present, join_equal};
+use crate::grid::{ABSENT, Row, Rows, Steps, is_present, join_equal, nameless};
 use crate::limits::EvalError;
 
 impl Evaluator<'_> {
@@ -95,7 +95,7 @@ fn with_scalar(
             *v = combine(op, as_bool, a, b, *v);
         }
     }
-    if op.is_comparison() && !as_bool { Ok(rows) } else { drop_names(rows) }
+    if op.is_comparison() && !as_bool { Ok(rows) } else { Ok(nameless(rows)) }
 }
 
 /// The labels by which series of both sides find each other.
@@ -184,13 +184,14 @@ impl Join<'_> {
             let found = ones.get(&key).map_or(&none, |one| &one.rows);
             for one in found {
                 let labels = self.result_labels(&row.labels, &one.labels);
-                made.push(&key, labels, &row.values, &one.values)?;
+                made.push(&key, (labels, row.nameless), &row.values, &one.values)?;
             }
             if let Some(fill) = self.fill_of_one(right_is_many) {
                 let taken = any_present(found, self.steps);
                 let filled: Vec<f64> =
                     taken.iter().map(|taken| if *taken { ABSENT } else { fill }).collect();
-                made.push(&key, self.result_labels(&row.labels, &key), &row.values, &filled)?;
+                let labels = self.result_labels(&row.labels, &key);
+                made.push(&key, (labels, row.nameless), &row.values, &filled)?;
             }
             if let Some(one) = ones.get_mut(&key) {
                 one.met.iter_mut().zip(&row.values).for_each(|(met, v)| *met |= is_present(*v));
@@ -213,7 +214,8 @@ impl Join<'_> {
             let many: Vec<f64> =
                 side.met.iter().map(|met| if *met { ABSENT } else { fill }).collect();
             for one in &side.rows {
-                made.push(&key, self.result_labels(&key, &one.labels), &many, &one.values)?;
+                let labels = self.result_labels(&key, &one.labels);
+                made.push(&key, (labels, false), &many, &one.values)?;
             }
         }
         Ok(())
@@ -291,7 +293,7 @@ impl Results<'_> {
     fn push(
         &mut self,
         key: &Labels,
-        labels: Labels,
+        (labels, nameless): (Labels, bool),
         many: &[f64],
         one: &[f64],
     ) -> Result<(), EvalError> {
@@ -311,7 +313,7 @@ impl Results<'_> {
             }
             taken[i] |= takes;
         }
-        let row = Row { labels, values };
+        let row = Row { labels, nameless, values };
         if !row.is_empty() {
             self.rows.push(row);
         }

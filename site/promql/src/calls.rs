@@ -6,11 +6,10 @@ use series::{Labels, LabelsBuilder, METRIC_NAME, MatchOp, Matcher};
 
 use crate::ast::{Kind, Node, Special};
 use crate::eval::{Evaluator, blank, seconds, unlabelled};
-use crate::grid::{ABSENT, Row, Rows, Steps, drop_names, is_present};
+use crate::grid::{ABSENT, Row, Rows, Steps, is_present, nameless};
 use crate::limits::EvalError;
 use crate::numbers;
 use crate::relabel;
-use crate::select::slide;
 
 impl Evaluator<'_> {
     pub(crate) fn special(
@@ -77,7 +76,7 @@ impl Evaluator<'_> {
                 rows
             }
         };
-        drop_names(rows).map(Rows::Vector)
+        Ok(Rows::Vector(nameless(rows)))
     }
 
     fn absent(&self, arg: &Node, steps: Steps) -> Result<Rows, EvalError> {
@@ -87,16 +86,16 @@ impl Evaluator<'_> {
                 *slot = ABSENT;
             }
         }
-        Ok(Rows::Vector(vec![Row { labels: labels_of_absent(arg), values: missing }]))
+        Ok(Rows::Vector(vec![Row::new(labels_of_absent(arg), missing)]))
     }
 
     fn absent_over_time(&self, arg: &Node, steps: Steps) -> Result<Rows, EvalError> {
         let mut missing = vec![1.0; steps.count];
-        self.each_range(arg, steps, &mut |_, samples, span| {
-            slide(samples, span, |i, _, _, _| missing[i] = ABSENT);
+        self.each_range(arg, steps, &mut |series| {
+            series.slide(|i, _, _, _| missing[i] = ABSENT);
             Ok(())
         })?;
-        Ok(Rows::Vector(vec![Row { labels: labels_of_absent(arg), values: missing }]))
+        Ok(Rows::Vector(vec![Row::new(labels_of_absent(arg), missing)]))
     }
 
     fn round(&self, args: &[Node], steps: Steps) -> Result<Rows, EvalError> {
@@ -136,7 +135,7 @@ impl Evaluator<'_> {
                 *v = f(i, *v).unwrap_or(ABSENT);
             }
         }
-        drop_names(rows).map(Rows::Vector)
+        Ok(Rows::Vector(nameless(rows)))
     }
 
     fn sort(

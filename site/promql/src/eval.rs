@@ -7,7 +7,7 @@ use std::cell::Cell;
 use series::{Labels, Storage};
 
 use crate::ast::{Function, Kind, Node};
-use crate::grid::{ABSENT, Row, Rows, Steps, drop_names, is_present, map_values};
+use crate::grid::{ABSENT, Row, Rows, Steps, is_present, map_values, nameless};
 use crate::limits::{EvalError, Limits};
 use crate::notes::Notes;
 
@@ -87,15 +87,15 @@ impl<'a> Evaluator<'a> {
             Function::Map(map) => {
                 let mut rows = self.vector(&args[0], steps)?;
                 map_values(&mut rows, map);
-                drop_names(rows).map(Rows::Vector)
+                Ok(Rows::Vector(nameless(rows)))
             }
             Function::Date(part) => {
                 let mut rows = match args {
-                    [] => vec![Row { labels: Labels::empty(), values: seconds(steps) }],
+                    [] => vec![Row::new(Labels::empty(), seconds(steps))],
                     [arg, ..] => self.vector(arg, steps)?,
                 };
                 map_values(&mut rows, |v| if v.is_finite() { part(v as i64) } else { f64::NAN });
-                drop_names(rows).map(Rows::Vector)
+                Ok(Rows::Vector(nameless(rows)))
             }
             Function::OverTime(over_time) => {
                 self.over_time(over_time, args, steps).map(Rows::Vector)
@@ -109,7 +109,7 @@ impl<'a> Evaluator<'a> {
             Rows::Scalar(values) => Ok(Rows::Scalar(values.into_iter().map(|v| -v).collect())),
             Rows::Vector(mut rows) => {
                 map_values(&mut rows, |v| -v);
-                drop_names(rows).map(Rows::Vector)
+                Ok(Rows::Vector(nameless(rows)))
             }
             Rows::Text(_) => Err(EvalError::Invalid("a string cannot be negated".to_owned())),
         }
@@ -136,7 +136,7 @@ pub(crate) fn seconds(steps: Steps) -> Vec<f64> {
 
 /// A vector without labels.
 pub(crate) fn unlabelled(values: Vec<f64>) -> Rows {
-    Rows::Vector(vec![Row { labels: Labels::empty(), values }])
+    Rows::Vector(vec![Row::new(Labels::empty(), values)])
 }
 
 fn repeat(rows: Rows, count: usize) -> Rows {
@@ -145,7 +145,7 @@ fn repeat(rows: Rows, count: usize) -> Rows {
         Rows::Vector(rows) => Rows::Vector(
             rows.into_iter()
                 .filter(|row| is_present(row.values[0]))
-                .map(|row| Row { values: vec![row.values[0]; count], labels: row.labels })
+                .map(|row| Row { values: vec![row.values[0]; count], ..row })
                 .collect(),
         ),
         Rows::Text(text) => Rows::Text(text),

@@ -3,6 +3,7 @@
 //! Every operator takes and gives rows: one series, one value for each step, or none.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use series::{Labels, STALE_MARKER_BITS};
 
@@ -46,11 +47,18 @@ pub(crate) fn is_present(v: f64) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) labels: Labels,
+    /// The metric's name no longer fits the values and goes when the query ends; until then label functions and
+    /// groupings can still read it.
+    pub(crate) nameless: bool,
     /// One per step; [`ABSENT`] where there is none.
     pub(crate) values: Vec<f64>,
 }
 
 impl Row {
+    pub(crate) fn new(labels: Labels, values: Vec<f64>) -> Self {
+        Row { labels, nameless: false, values }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         !self.values.iter().any(|v| is_present(*v))
     }
@@ -73,23 +81,30 @@ pub(crate) fn map_values(rows: &mut [Row], mut f: impl FnMut(f64) -> f64) {
     }
 }
 
-/// Drops the metric names, then joins the series that became the same.
-pub(crate) fn drop_names(mut rows: Vec<Row>) -> Result<Vec<Row>, EvalError> {
-    for row in &mut rows {
+/// The rows after a function whose result is no longer what the metric's name says.
+pub(crate) fn nameless(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.iter_mut().for_each(|row| row.nameless = true);
+    rows
+}
+
+/// Drops the names that no longer fit, then joins the series that became the same: the end of every query.
+pub(crate) fn settle(mut rows: Vec<Row>) -> Result<Vec<Row>, EvalError> {
+    for row in rows.iter_mut().filter(|row| row.nameless) {
         row.labels = row.labels.without_name();
+        row.nameless = false;
     }
     join_equal(rows)
 }
 
 /// Joins series with equal labels, which is right only if no two of them have a value at the same step.
 pub(crate) fn join_equal(rows: Vec<Row>) -> Result<Vec<Row>, EvalError> {
-    let mut places: HashMap<Labels, usize> = HashMap::with_capacity(rows.len());
+    let mut places: HashMap<(Labels, bool), usize> = HashMap::with_capacity(rows.len());
     let mut joined: Vec<Row> = Vec::with_capacity(rows.len());
     for row in rows {
-        match places.get(&row.labels) {
-            Some(at) => merge(&mut joined[*at], &row)?,
-            None => {
-                places.insert(row.labels.clone(), joined.len());
+        match places.entry((row.labels.clone(), row.nameless)) {
+            Entry::Occupied(place) => merge(&mut joined[*place.get()], &row)?,
+            Entry::Vacant(place) => {
+                place.insert(joined.len());
                 joined.push(row);
             }
         }
@@ -103,11 +118,14 @@ fn merge(into: &mut Row, from: &Row) -> Result<(), EvalError> {
             continue;
         }
         if is_present(*a) {
-            return Err(EvalError::Invalid(
-                "vector cannot contain metrics with the same labelset".to_owned(),
-            ));
+            return Err(same_labels());
         }
         *a = *b;
     }
     Ok(())
+}
+
+/// Two series of one answer cannot be told apart.
+pub(crate) fn same_labels() -> EvalError {
+    EvalError::Invalid("vector cannot contain metrics with the same labelset".to_owned())
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use series::{BUCKET_LABEL, Labels, METRIC_NAME};
+use series::{BUCKET_LABEL, Labels};
 
 use crate::ast::Node;
 use crate::eval::{Evaluator, blank};
@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-12;
 
 /// The bucket series of one histogram.
 struct Histogram {
-    /// Its labels without `le` and the name.
+    /// Its labels without `le`.
     labels: Labels,
     name: String,
     /// Upper bounds and the rows of cumulative counts, by bound.
@@ -113,7 +113,7 @@ impl Evaluator<'_> {
                     *slot = value(arg.at, &histogram.name, i, &mut at_step);
                 }
             }
-            rows.push(Row { labels: histogram.labels, values });
+            rows.push(Row { labels: histogram.labels, nameless: true, values });
         }
         Ok(rows)
     }
@@ -133,8 +133,7 @@ impl Evaluator<'_> {
             let key = row.labels.without(&[BUCKET_LABEL]);
             let place = *places.entry(key).or_insert_with_key(|key| {
                 let name = key.metric_name().unwrap_or("").to_owned();
-                let labels = key.without(&[METRIC_NAME]);
-                histograms.push(Histogram { labels, name, buckets: Vec::new() });
+                histograms.push(Histogram { labels: key.clone(), name, buckets: Vec::new() });
                 histograms.len() - 1
             });
             histograms[place].buckets.push((bound, row));
@@ -156,16 +155,14 @@ impl Evaluator<'_> {
 fn split_by_quantile(row: Row, label: &str, q: &[f64], rows: &mut Vec<Row>) {
     let same = q.iter().all(|v| v.to_bits() == q[0].to_bits());
     if same {
-        rows.push(Row {
-            labels: row.labels.with(label, numeral::open_metrics(q[0])),
-            values: row.values,
-        });
+        rows.push(Row { labels: row.labels.with(label, numeral::open_metrics(q[0])), ..row });
         return;
     }
     for (i, v) in row.values.iter().enumerate() {
         let mut values = vec![crate::grid::ABSENT; row.values.len()];
         values[i] = *v;
-        rows.push(Row { labels: row.labels.with(label, numeral::open_metrics(q[i])), values });
+        let labels = row.labels.with(label, numeral::open_metrics(q[i]));
+        rows.push(Row { labels, nameless: row.nameless, values });
     }
 }
 

@@ -8,9 +8,8 @@ use series::{METRIC_NAME, MatchOp, Matcher, Sample, Storage};
 use crate::answer::{Answer, MatrixSeries, Value, VectorSample};
 use crate::ast::{Kind, Node};
 use crate::eval::Evaluator;
-use crate::grid::{Row, Rows, Steps, is_present, join_equal};
+use crate::grid::{Row, Rows, Steps, is_present, same_labels, settle};
 use crate::limits::{EvalError, Limits};
-use crate::select::slide;
 use crate::translate::translate;
 
 /// Bytes of a query's text at most.
@@ -58,7 +57,7 @@ impl Query {
         at_ms: i64,
         limits: &Limits,
     ) -> Result<Answer, EvalError> {
-        let steps = Steps::once(at_ms);
+        let steps = Steps::once(check_time(at_ms)?);
         let evaluator = Evaluator::new(storage, limits, steps, &self.text);
         let value = match self.kind {
             ValueType::Matrix => self.windows(&evaluator, steps)?,
@@ -92,14 +91,20 @@ impl Query {
     /// A range vector as the answer of an instant query: the samples themselves.
     fn windows(&self, evaluator: &Evaluator<'_>, steps: Steps) -> Result<Value, EvalError> {
         let mut series = Vec::new();
-        evaluator.each_range(&self.root, steps, &mut |labels, samples, span| {
-            slide(samples, span, |_, window, _, _| {
+        evaluator.each_range(&self.root, steps, &mut |ranged| {
+            let labels =
+                if ranged.nameless { ranged.labels.without_name() } else { ranged.labels.clone() };
+            ranged.slide(|_, window, _, _| {
                 series.push(MatrixSeries { labels: labels.clone(), samples: window.to_vec() });
             });
             Ok(())
         })?;
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(Value::Matrix(series))
+        if series.is_sorted_by(|a, b| a.labels < b.labels) {
+            Ok(Value::Matrix(series))
+        } else {
+            Err(same_labels())
+        }
     }
 
     /// The matchers of each selector of the query, the metric name among them.
@@ -124,7 +129,19 @@ impl Query {
     }
 }
 
+/// Times further from 1970 than this, in milliseconds, are refused: a million years, far from any overflow.
+const MAX_TIME: u64 = 1_000_000 * 365 * 24 * 3600 * 1000;
+
+fn check_time(t: i64) -> Result<i64, EvalError> {
+    if t.unsigned_abs() > MAX_TIME {
+        return Err(EvalError::Invalid(format!("the time {t} ms is out of range")));
+    }
+    Ok(t)
+}
+
 fn range_steps(start: i64, end: i64, step: i64, limits: &Limits) -> Result<Steps, EvalError> {
+    check_time(start)?;
+    check_time(end)?;
     if step <= 0 {
         return Err(EvalError::Invalid("the step must be above zero".to_owned()));
     }
@@ -149,7 +166,7 @@ fn instant_value(rows: Rows, t: i64) -> Result<Value, EvalError> {
         Rows::Scalar(values) => Value::Scalar { t, v: values[0] },
         Rows::Text(text) => Value::String { t, text },
         Rows::Vector(rows) => {
-            let present = join_equal(rows)?.into_iter().filter(|row| is_present(row.values[0]));
+            let present = settle(rows)?.into_iter().filter(|row| is_present(row.values[0]));
             Value::Vector(
                 present
                     .map(|row| VectorSample { t, v: row.values[0], labels: row.labels })
@@ -161,8 +178,8 @@ fn instant_value(rows: Rows, t: i64) -> Result<Value, EvalError> {
 
 fn matrix(rows: Rows, steps: Steps) -> Result<Value, EvalError> {
     let rows = match rows {
-        Rows::Scalar(values) => vec![Row { labels: series::Labels::empty(), values }],
-        Rows::Vector(rows) => join_equal(rows)?,
+        Rows::Scalar(values) => vec![Row::new(series::Labels::empty(), values)],
+        Rows::Vector(rows) => settle(rows)?,
         Rows::Text(_) => Vec::new(),
     };
     let mut series: Vec<MatrixSeries> =

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use regex::{Regex, RegexBuilder};
-use series::Labels;
+use series::{Labels, METRIC_NAME};
 
 use crate::ast::Node;
 use crate::eval::Evaluator;
@@ -28,6 +28,7 @@ impl Evaluator<'_> {
             let mut value = String::new();
             captures.expand(&replacement, &mut value);
             row.labels = row.labels.with(to.as_str(), value);
+            row.nameless &= to != METRIC_NAME;
         }
         join_equal(rows).map(Rows::Vector)
     }
@@ -41,6 +42,7 @@ impl Evaluator<'_> {
         for row in &mut rows {
             let values: Vec<&str> = from.iter().map(|name| row.labels.value(name)).collect();
             row.labels = row.labels.with(to.as_str(), values.join(&separator));
+            row.nameless &= to != METRIC_NAME;
         }
         join_equal(rows).map(Rows::Vector)
     }

@@ -41,9 +41,19 @@ impl Span {
     }
 }
 
-/// A series' samples around the windows of a range expression.
-pub(crate) type SeriesVisitor<'v> =
-    dyn FnMut(&Labels, &[Sample], Span) -> Result<(), EvalError> + 'v;
+/// One series of a range expression, with the samples of all its windows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranged<'a> {
+    pub(crate) labels: &'a Labels,
+    /// As in [`Row`].
+    pub(crate) nameless: bool,
+    /// By time, without stale markers.
+    pub(crate) samples: &'a [Sample],
+    pub(crate) span: Span,
+}
+
+/// What is done with each series of a range expression.
+pub(crate) type SeriesVisitor<'v> = dyn FnMut(Ranged<'_>) -> Result<(), EvalError> + 'v;
 
 impl Evaluator<'_> {
     fn span(&self, shift: &Shift, steps: Steps, range_ms: i64) -> Span {
@@ -86,7 +96,7 @@ impl Evaluator<'_> {
             samples.clear();
             data.decode_into(span.earliest() + 1, span.last_end(), &mut samples);
             self.charge(samples.len() + steps.count)?;
-            let mut row = Row { labels: data.labels, values: blank(steps) };
+            let mut row = Row::new(data.labels, blank(steps));
             let mut seen = 0;
             for (i, slot) in row.values.iter_mut().enumerate() {
                 let end = span.end(i);
@@ -136,7 +146,7 @@ impl Evaluator<'_> {
             data.decode_into(from, to, &mut samples);
             samples.retain(|sample: &Sample| !sample.is_stale());
             self.charge(samples.len() + span.steps.count)?;
-            visit(&data.labels, &samples, span)?;
+            visit(Ranged { labels: &data.labels, nameless: false, samples: &samples, span })?;
         }
         Ok(())
     }
@@ -161,7 +171,7 @@ impl Evaluator<'_> {
             let pairs = inner.times().zip(&row.values).filter(|(_, v)| is_present(**v));
             let samples: Vec<Sample> = pairs.map(|(t, v)| Sample { t, v: *v }).collect();
             self.charge(samples.len() + span.steps.count)?;
-            visit(&row.labels, &samples, span)?;
+            visit(Ranged { labels: &row.labels, nameless: row.nameless, samples: &samples, span })?;
         }
         Ok(())
     }
@@ -180,9 +190,13 @@ impl Evaluator<'_> {
             .ok_or_else(|| EvalError::Invalid("expected a range vector".to_owned()))?;
         let params = self.params(function, args.iter().filter(|arg| !is_range(arg)), steps)?;
         let mut rows = Vec::new();
-        self.each_range(range, steps, &mut |labels, samples, span| {
-            let mut row = Row { labels: labels.clone(), values: blank(steps) };
-            slide(samples, span, |i, window, start, end| {
+        self.each_range(range, steps, &mut |series| {
+            let mut row = Row {
+                labels: series.labels.clone(),
+                nameless: series.nameless || function.traits != Traits::KeepsName,
+                values: blank(steps),
+            };
+            series.slide(|i, window, start, end| {
                 let window =
                     Window { samples: window, start, end, now: steps.time(i), params: &params[i] };
                 if let Some(v) = (function.value)(&window) {
@@ -191,13 +205,13 @@ impl Evaluator<'_> {
             });
             if !row.is_empty() {
                 if function.traits == Traits::Counter {
-                    self.note_if_no_counter(labels, range.at);
+                    self.note_if_no_counter(series.labels, range.at);
                 }
                 rows.push(row);
             }
             Ok(())
         })?;
-        if function.traits == Traits::KeepsName { Ok(rows) } else { crate::grid::drop_names(rows) }
+        Ok(rows)
     }
 
     /// The scalar arguments at each step, checked.
@@ -248,20 +262,19 @@ impl Evaluator<'_> {
     }
 }
 
-/// Calls `each` with the index and the samples of every window that has any.
-pub(crate) fn slide(
-    samples: &[Sample],
-    span: Span,
-    mut each: impl FnMut(usize, &[Sample], i64, i64),
-) {
-    let (mut from, mut to) = (0, 0);
-    for i in 0..span.steps.count {
-        let end = span.end(i);
-        let start = end - span.range_ms;
-        to += samples[to..].partition_point(|s| s.t <= end);
-        from += samples[from..to].partition_point(|s| s.t <= start);
-        if from < to {
-            each(i, &samples[from..to], start, end);
+impl Ranged<'_> {
+    /// Calls `each` with the index, the samples, the start and the end of every window that has samples.
+    pub(crate) fn slide(&self, mut each: impl FnMut(usize, &[Sample], i64, i64)) {
+        let Ranged { samples, span, .. } = *self;
+        let (mut from, mut to) = (0, 0);
+        for i in 0..span.steps.count {
+            let end = span.end(i);
+            let start = end - span.range_ms;
+            to += samples[to..].partition_point(|s| s.t <= end);
+            from += samples[from..to].partition_point(|s| s.t <= start);
+            if from < to {
+                each(i, &samples[from..to], start, end);
+            }
         }
     }
 }
