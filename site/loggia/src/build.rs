@@ -46,7 +46,7 @@ pub fn run(dir: &Path, dest: Option<&Path>, strict: bool, talk: Talk) -> anyhow:
     }
     output.finish()?;
 
-    let findings = report::findings(&book);
+    let findings = report::findings(&read, &book);
     report::print(&findings);
     if !talk.quiet {
         let pages = book.pages.len();

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 pub fn run(dir: &Path, format: Format, strict: bool, talk: Talk) -> anyhow::Result<ExitCode> {
     let read = source::read(dir)?;
     let book = read.assemble(None);
-    let findings = report::findings(&book);
-    report::print_as(&findings, format)?;
+    let findings = report::findings(&read, &book);
+    report::print_as(&findings, format);
     if format == Format::Human && !talk.quiet {
         let pages = book.pages.len();
         let what = report::count(&findings).unwrap_or_else(|| "nothing to mend".to_owned());

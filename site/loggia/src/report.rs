@@ -1,14 +1,18 @@
 //! Prints findings for people and machines. `build`, `check` and `serve` hand them in.
 
 use crate::cli::Format;
-use diagnostics::{Colour, Diagnostic, Severity, render_all};
+use crate::source::Source;
+use diagnostics::{Colour, Diagnostic, Severity, render_all, render_github, render_json};
 use document::Book;
 use std::io::IsTerminal;
 
-/// Every finding of a book: its own first, then page by page.
-pub(crate) fn findings(book: &Book) -> Vec<Diagnostic> {
-    let mut all = book.diagnostics.clone();
-    all.extend(book.pages.iter().flat_map(|page| page.diagnostics.iter().cloned()));
+/// Every finding of a book: its own first, then page by page. Paths are given as somebody in the
+/// folder of the command can open them.
+pub(crate) fn findings(read: &Source, book: &Book) -> Vec<Diagnostic> {
+    let mut all: Vec<Diagnostic> = book.all_diagnostics().cloned().collect();
+    for found in &mut all {
+        found.file = read.path_from_here(&found.file);
+    }
     all
 }
 
@@ -23,37 +27,12 @@ pub(crate) fn print(findings: &[Diagnostic]) {
 }
 
 /// Prints findings to standard output in a format that was asked for.
-pub(crate) fn print_as(findings: &[Diagnostic], format: Format) -> anyhow::Result<()> {
+pub(crate) fn print_as(findings: &[Diagnostic], format: Format) {
     match format {
         Format::Human => print(findings),
-        Format::Json => println!("{}", serde_json::to_string_pretty(findings)?),
-        Format::Github => findings.iter().for_each(|found| println!("{}", annotation(found))),
+        Format::Json => println!("{}", render_json(findings)),
+        Format::Github => print!("{}", render_github(findings)),
     }
-    Ok(())
-}
-
-/// A workflow command of GitHub Actions, with its characters escaped as that format asks.
-fn annotation(found: &Diagnostic) -> String {
-    let level = match found.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "notice",
-    };
-    let mut message = found.message.clone();
-    if let Some(help) = &found.help {
-        message.push_str("\nhelp: ");
-        message.push_str(help);
-    }
-    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
-    format!(
-        "::{level} file={},line={},col={},title={}::{}",
-        property(&found.file),
-        found.line,
-        found.column,
-        property(found.code.as_str()),
-        escape(&message)
-    )
 }
 
 /// `2 errors, 1 warning`, or nothing where there are none.

@@ -94,6 +94,14 @@ impl Source {
         &self.config
     }
 
+    /// The path of a finding's file (relative to the source folder, or `book.toml`) as it can be opened
+    /// from the folder where the command was typed.
+    pub(crate) fn path_from_here(&self, file: &str) -> String {
+        let folder = if file == BOOK_TOML { &self.root } else { &self.pages_dir };
+        let path = folder.join(file);
+        path.strip_prefix(".").unwrap_or(&path).display().to_string()
+    }
+
     /// PromQL of the authors' that does not parse. `document` stands below `promql` and cannot tell.
     fn check_queries(&self, book: &Book) -> Vec<Diagnostic> {
         let mut found = Vec::new();

@@ -103,7 +103,7 @@ impl Server {
         let read = source::read(&options.dir)?;
         let book = read.assemble(None);
         if options.print_findings {
-            report::print(&report::findings(&book));
+            report::print(&report::findings(&read, &book));
         }
         let host = &options.hostname;
         let site = ports::bind(host, options.port, "--port").await?;

@@ -79,10 +79,9 @@ fn reload(app: &App) {
         return;
     }
     if app.options.print_findings {
-        let fresh: Vec<_> = report::findings(&book)
-            .into_iter()
-            .filter(|found| !report::findings(before.newest()).contains(found))
-            .collect();
+        let known = report::findings(&read, before.newest());
+        let mut fresh = report::findings(&read, &book);
+        fresh.retain(|found| !known.contains(found));
         report::print(&fresh);
     }
     app.show(before.next(book));
