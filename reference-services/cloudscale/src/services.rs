@@ -9,6 +9,12 @@ use clap::ValueEnum;
 
 use crate::cli::Service;
 
+/// How a service's memory is managed by glibc (mallopt(3)); other allocators do
+/// not look. By default each thread that hashes a password keeps its megabytes
+/// for the next hash, which made `auth` ten times as large as it need be.
+const MEMORY: [(&str, &str); 2] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576")];
+
 impl Service {
     /// The service's name everywhere: labels, folders, addresses.
     pub(crate) fn name(self) -> &'static str {
@@ -47,6 +53,9 @@ pub(crate) fn plan(program: PathBuf, gateway_port: u16, seed: u64) -> Vec<fleet:
             planned.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, gateway_port)));
         }
         planned.env.push((chassis::config::variables::SEED.to_owned(), seed.to_string()));
+        let asked_otherwise = |name: &str| std::env::var_os(name).is_some();
+        let memory = MEMORY.iter().filter(|(name, _)| !asked_otherwise(name));
+        planned.env.extend(memory.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         planned
     });
     services.collect()

@@ -10,7 +10,7 @@ pub const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
 /// After this much health a replica's next crash counts as its first.
 pub const BACKOFF_RESET: Duration = Duration::from_secs(30);
 /// A replica that is not ready this long after the fleet's start has failed.
-pub const START_LIMIT: Duration = Duration::from_secs(20);
+pub const START_LIMIT: Duration = Duration::from_secs(30);
 /// Time to finish open requests between SIGTERM and SIGKILL.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 /// When the fleet stops, a replica that still drains after this long no longer
@@ -25,9 +25,13 @@ pub const PROBE_STARTING: Duration = Duration::from_millis(50);
 pub const PROBE_STEADY: Duration = Duration::from_secs(1);
 /// Longest wait for the answer to a look.
 pub const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// So many looks in a row that find a replica not ready, and it counts as
+/// unready: a single one may be the machine's, not the replica's.
+pub const UNREADY_LIMIT: u32 = 3;
 /// So many unanswered looks at `/health/live` in a row, and the replica is
-/// killed and started again.
-pub const DEAF_LIMIT: u32 = 10;
+/// killed and started again. That is a minute or more: a machine under too much
+/// load answers late, and restarts would be the last thing it needs.
+pub const DEAF_LIMIT: u32 = 30;
 /// Largest answer of a health endpoint that is read, in bytes.
 pub const PROBE_BODY_LIMIT: usize = 64 * 1024;
 
@@ -64,6 +68,8 @@ pub struct Limits {
     pub probe_steady: Duration,
     /// See [`PROBE_LIMIT`].
     pub probe: Duration,
+    /// See [`UNREADY_LIMIT`].
+    pub unready: u32,
     /// See [`DEAF_LIMIT`].
     pub deaf: u32,
 }
@@ -80,6 +86,7 @@ impl Default for Limits {
             probe_starting: PROBE_STARTING,
             probe_steady: PROBE_STEADY,
             probe: PROBE_LIMIT,
+            unready: UNREADY_LIMIT,
             deaf: DEAF_LIMIT,
         }
     }

@@ -121,21 +121,18 @@ impl Replica {
     async fn watch(&self, ready_since: &mut Option<Instant>) -> String {
         let started = Instant::now();
         let mut takes_requests = false;
-        let mut deaf = 0;
+        let (mut missed, mut deaf) = (0, 0);
         loop {
             let look = self.look().await;
+            missed = if matches!(look, Look::Ready) { 0 } else { missed + 1 };
             deaf = if matches!(look, Look::Deaf) { deaf + 1 } else { 0 };
-            match (look, takes_requests) {
-                (Look::Ready, false) => {
-                    self.record(Happening::Ready);
-                    takes_requests = true;
-                    ready_since.get_or_insert_with(Instant::now);
-                }
-                (Look::Unready | Look::Deaf, true) => {
-                    self.record(Happening::Unready);
-                    takes_requests = false;
-                }
-                _ => {}
+            if missed == 0 && !takes_requests {
+                self.record(Happening::Ready);
+                takes_requests = true;
+                ready_since.get_or_insert_with(Instant::now);
+            } else if missed >= self.limits.unready && takes_requests {
+                self.record(Happening::Unready);
+                takes_requests = false;
             }
             match ready_since {
                 Some(_) if deaf >= self.limits.deaf => return "answers no more".to_owned(),
