@@ -39,9 +39,10 @@ impl Interner {
     fn make_room(&mut self) {
         if self.texts.len() >= MAX_TEXTS {
             self.texts.retain(|text| Arc::strong_count(text) > 1);
-        }
-        if self.texts.len() >= MAX_TEXTS {
-            self.texts.clear();
+            // Were many of them in use, the next spans would look through all of them again in vain.
+            if self.texts.len() > MAX_TEXTS / 2 {
+                self.texts.clear();
+            }
         }
         if self.resources.values().map(Vec::len).sum::<usize>() >= MAX_SENDERS {
             self.resources.clear();

@@ -6,7 +6,7 @@
 
 use crate::graph::GraphState;
 use crate::intern::Interner;
-use crate::{Attribute, Search, ServiceGraph, Span, Trace, TraceId, TraceSummary};
+use crate::{Attribute, Search, ServiceGraph, Span, Trace, TraceId, TraceSummary, Value};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -205,22 +205,19 @@ fn remember(services: &mut BTreeMap<Arc<str>, BTreeSet<Arc<str>>>, span: &Span) 
     }
 }
 
-/// An estimate: the span itself, its lists, and the texts of values. Keys, names, resources and scopes
-/// are shared and cost next to nothing a span.
+/// An estimate: the span itself, its lists, and the texts of values that no other span has so far. Keys,
+/// names, resources and scopes are shared and cost next to nothing a span.
 fn bytes_of(span: &Span) -> usize {
     /// The counters and the allocation of a shared value.
     const SHARED: usize = 32;
+    let text = |value: &Value| match value {
+        // One owner is the span, another the pool of shared texts.
+        Value::Text(text) if Arc::strong_count(text) <= 2 => text.len() + SHARED,
+        _ => 0,
+    };
     let list = |attributes: &[Attribute]| -> usize {
-        attributes
-            .iter()
-            .map(|attribute| {
-                size_of::<Attribute>()
-                    + match &attribute.value {
-                        crate::Value::Text(text) => text.len() + SHARED,
-                        _ => 0,
-                    }
-            })
-            .sum()
+        size_of_val(attributes)
+            + attributes.iter().map(|attribute| text(&attribute.value)).sum::<usize>()
     };
     let events: usize =
         span.events.iter().map(|event| size_of_val(event) + list(&event.attributes)).sum();
