@@ -52,8 +52,7 @@ pub(super) fn nothing_yet(book: &Book) -> Evidence {
     let now = now_ms();
     let plan = evidence::plan(book, Window::covering(None, now));
     let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(1000, now);
-    let unasked = vec![Ok(Value::Vector(Vec::new())); plan.questions.len()];
-    evidence::evaluate(book, &plan, &unasked, &graph, now)
+    evidence::evaluate(book, &plan, &[], &graph, now)
 }
 
 fn answer(app: &App, question: &Question, now: i64) -> Result<Value, String> {
