@@ -4,7 +4,7 @@
 
 use crate::otlp_metrics::{self, DeltaSums};
 use crate::target::Targets;
-use crate::{Clock, MetricMeta, TargetStatus};
+use crate::{Clock, Exemplars, MetricMeta, TargetStatus};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -89,6 +89,8 @@ pub struct Backend {
     pub traces: Arc<TraceStore>,
     /// Received log records.
     pub logs: Arc<LogStore>,
+    /// Scraped exemplars.
+    pub exemplars: Exemplars,
     /// What came in since the start.
     pub counters: IngestCounters,
     clock: Clock,
@@ -109,6 +111,7 @@ impl Backend {
             metrics: Arc::new(series::Head::new(limits.metrics)),
             traces: Arc::new(TraceStore::new(limits.traces)),
             logs: Arc::new(LogStore::new(limits.logs)),
+            exemplars: Exemplars::default(),
             counters: IngestCounters::default(),
             clock,
             scraped: Targets::default(),

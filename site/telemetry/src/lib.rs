@@ -23,6 +23,7 @@
 mod backend;
 mod clock;
 mod discovery;
+mod exemplar;
 mod exposition;
 mod fetch;
 mod housekeeping;
@@ -40,6 +41,7 @@ mod task;
 
 pub use backend::{Backend, Counter, IngestCounters, Limits, Rejection};
 pub use clock::Clock;
+pub use exemplar::Exemplars;
 pub use exposition::{
     Exemplar, Exposition, MetricKind, MetricMeta, ParseError, ScrapedSample, parse_exposition,
 };

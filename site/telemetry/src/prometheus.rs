@@ -4,7 +4,7 @@
 
 use crate::prometheus_json as json;
 use crate::prometheus_params::Params;
-use crate::{Backend, Clock, TargetHealth, TargetStatus};
+use crate::{Backend, Clock, Exemplar, TargetHealth, TargetStatus};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use promql::{Answer, EvalError, Query};
 use serde_json::{Value, json};
 use series::{Labels, Matcher, Storage as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ pub fn prometheus_router(backend: Arc<Backend>, clock: Clock) -> Router {
     Router::new()
         .route("/api/v1/query", get(query).post(query))
         .route("/api/v1/query_range", get(query_range).post(query_range))
+        .route("/api/v1/query_exemplars", get(query_exemplars).post(query_exemplars))
         .route("/api/v1/series", get(series).post(series))
         .route("/api/v1/labels", get(labels).post(labels))
         .route("/api/v1/label/{name}/values", get(label_values))
@@ -113,6 +114,24 @@ async fn query_range(State(api): State<Api>, params: Params) -> Answered {
     let query = parse("query", params.get("query"))?;
     api.evaluate(&params, move |head, limits| query.range(head, start_ms, end_ms, step_ms, limits))
         .await
+}
+
+/// The exemplars of every series that the query reads.
+async fn query_exemplars(State(api): State<Api>, params: Params) -> Answered {
+    let (start_ms, end_ms) =
+        (params.time("start")?.unwrap_or(i64::MIN), params.time("end")?.unwrap_or(i64::MAX));
+    if end_ms < start_ms {
+        return Err(Failure::bad_data("end timestamp must not be before start timestamp"));
+    }
+    let selectors = parse("query", params.get("query"))?.selectors();
+    let found = selectors
+        .iter()
+        .flat_map(|matchers| api.backend.exemplars.select(matchers, start_ms, end_ms));
+    // Two selectors of one query may find the same series.
+    let found: BTreeMap<_, _> = found.collect();
+    let list: Vec<Value> =
+        found.iter().map(|(labels, exemplars)| exemplars_json(labels, exemplars)).collect();
+    Ok(send(StatusCode::OK, json::success(&list.into(), &[])))
 }
 
 impl Api {
@@ -269,6 +288,22 @@ fn labels_json(labels: &Labels) -> Value {
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+fn exemplars_json(labels: &Labels, exemplars: &[Exemplar]) -> Value {
+    let one = |exemplar: &Exemplar| {
+        let labels: serde_json::Map<_, _> = exemplar
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
+        json!({
+            "labels": labels,
+            "value": json::number(exemplar.value),
+            "timestamp": exemplar.timestamp_ms.unwrap_or_default() as f64 / 1000.0,
+        })
+    };
+    json!({ "seriesLabels": labels_json(labels), "exemplars": exemplars.iter().map(one).collect::<Vec<_>>() })
 }
 
 fn target_json(target: &TargetStatus) -> Value {

@@ -136,6 +136,9 @@ impl TargetLoop {
             let known = self.known.get_mut(sample.series).expect("inserted above if need be");
             known.scrape = scrape;
             known.timed = sample.timestamp_ms.is_some();
+            if let Some(exemplar) = &sample.exemplar {
+                self.backend.exemplars.append(&known.labels, exemplar, now_ms);
+            }
             batch.push((
                 known.labels.clone(),
                 Sample { t: sample.timestamp_ms.unwrap_or(now_ms), v: sample.value },

@@ -163,6 +163,16 @@ async fn packed_bodies_and_open_metrics_are_read() {
     let served = Served::http(Router::new().route("/metrics", get(answer))).await;
     let (backend, _guard) = start(ScrapeOptions { targets: vec![target(&served)], ..options() });
     until("it is read", || last(&backend, "a_total") == Some(3.0)).await;
+    until("read again", || samples(&backend, "a_total").len() > 2).await;
+    let exemplars =
+        backend.exemplars.select(&[Matcher::equal("job", "orders")], i64::MIN, i64::MAX);
+    assert_eq!((exemplars.len(), exemplars[0].1.len()), (1, 1), "the same one again is no new one");
+    let url = "/api/v1/query_exemplars?query=rate(a_total%5B1m%5D)";
+    let request = http::Request::get(url).body(axum::body::Body::empty()).unwrap();
+    let router = telemetry::prometheus_router(backend.clone(), telemetry::Clock::system());
+    let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+    assert!(String::from_utf8_lossy(&body).contains(r#""labels":{"trace_id":"ab"},"#), "{body:?}");
 }
 
 #[tokio::test]

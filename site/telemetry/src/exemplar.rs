@@ -1,0 +1,112 @@
+//! Exemplars: for a series the traces that it counted, the newest of them.
+//!
+//! The scraper appends what OpenMetrics bodies carry; the Prometheus API and pages read, to get from a
+//! figure to a trace.
+
+use crate::Exemplar;
+use series::{Labels, Matcher};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{PoisonError, RwLock};
+
+/// Series of which exemplars are kept; beyond, the one without news for longest goes.
+const MAX_SERIES: usize = 2000;
+/// Exemplars that are kept of one series.
+const MAX_OF_SERIES: usize = 20;
+
+type Kept = BTreeMap<Labels, VecDeque<Exemplar>>;
+
+/// The newest exemplars of each series.
+#[derive(Debug, Default)]
+pub struct Exemplars(RwLock<Kept>);
+
+impl Exemplars {
+    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last.
+    pub(crate) fn append(&self, labels: &Labels, exemplar: &Exemplar, now_ms: i64) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !kept.contains_key(labels) && kept.len() >= MAX_SERIES {
+            forget_oldest(&mut kept);
+        }
+        let of_series = kept.entry(labels.clone()).or_default();
+        let same = |last: &Exemplar| {
+            last.labels == exemplar.labels
+                && last.value.to_bits() == exemplar.value.to_bits()
+                && exemplar.timestamp_ms.is_none_or(|t| last.timestamp_ms == Some(t))
+        };
+        if of_series.back().is_some_and(same) {
+            return;
+        }
+        let timestamp_ms = exemplar.timestamp_ms.or(Some(now_ms));
+        of_series.push_back(Exemplar { timestamp_ms, ..exemplar.clone() });
+        if of_series.len() > MAX_OF_SERIES {
+            of_series.pop_front();
+        }
+    }
+
+    /// The exemplars from `start_ms` to `end_ms`, both included, of the series for which every matcher
+    /// holds, oldest first.
+    pub fn select(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Vec<(Labels, Vec<Exemplar>)> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let inside = |exemplar: &&Exemplar| {
+            exemplar.timestamp_ms.is_some_and(|t| (start_ms..=end_ms).contains(&t))
+        };
+        kept.iter()
+            .filter(|(labels, _)| {
+                matchers.iter().all(|matcher| matcher.matches(labels.value(matcher.name())))
+            })
+            .map(|(labels, exemplars)| {
+                (labels.clone(), exemplars.iter().filter(inside).cloned().collect())
+            })
+            .filter(|(_, exemplars): &(_, Vec<_>)| !exemplars.is_empty())
+            .collect()
+    }
+}
+
+fn forget_oldest(kept: &mut Kept) {
+    let news = |exemplars: &VecDeque<Exemplar>| exemplars.back().and_then(|last| last.timestamp_ms);
+    let oldest =
+        kept.iter().min_by_key(|(_, exemplars)| news(exemplars)).map(|(labels, _)| labels.clone());
+    if let Some(labels) = oldest {
+        kept.remove(&labels);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exemplar(trace: u64, at: Option<i64>) -> Exemplar {
+        Exemplar {
+            labels: vec![("trace_id".into(), trace.to_string())],
+            value: 0.5,
+            timestamp_ms: at,
+        }
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_found() {
+        let store = Exemplars::default();
+        let series = |job: &str| Labels::from_pairs([("__name__", "a_bucket"), ("job", job)]);
+        let count = |start: i64, end: i64| {
+            let found = store.select(&[Matcher::equal("job", "a")], start, end);
+            found.iter().map(|(_, exemplars)| exemplars.len()).sum::<usize>()
+        };
+        for (trace, at) in [(1, None), (1, None), (1, Some(5)), (2, Some(20)), (2, Some(20))] {
+            store.append(&series("a"), &exemplar(trace, at), 5);
+        }
+        store.append(&series("b"), &exemplar(3, None), 5);
+        assert_eq!((count(0, 100), count(0, 5), count(6, 19)), (2, 1, 0));
+        for trace in 0..2 * MAX_OF_SERIES as u64 {
+            store.append(&series("a"), &exemplar(trace + 10, Some(30)), 5);
+        }
+        assert_eq!(count(0, 100), MAX_OF_SERIES);
+        for job in 0..MAX_SERIES {
+            store.append(&series(&format!("job-{job}")), &exemplar(1, None), 50);
+        }
+        assert_eq!(count(0, 100), 0, "the one without news went");
+    }
+}
