@@ -26,6 +26,7 @@ mod binary;
 mod calls;
 mod elementwise;
 mod eval;
+mod fault;
 mod grid;
 mod histogram;
 pub mod limits;

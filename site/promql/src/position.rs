@@ -76,7 +76,8 @@ fn skip_to<'a>(rest: &mut impl Iterator<Item = (usize, &'a str)>, end: &str) {
     rest.find(|(_, token)| *token == end);
 }
 
-fn tokens(text: &str) -> Vec<(usize, &str)> {
+/// The words, quoted texts and signs of a query with their byte offsets.
+pub(crate) fn tokens(text: &str) -> Vec<(usize, &str)> {
     let mut out = Vec::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {

@@ -8,12 +8,10 @@ use series::{METRIC_NAME, MatchOp, Matcher, Sample, Storage};
 use crate::answer::{Answer, MatrixSeries, Value, VectorSample};
 use crate::ast::{Kind, Node};
 use crate::eval::Evaluator;
+use crate::fault;
 use crate::grid::{Row, Rows, Steps, is_present, same_labels, settle};
 use crate::limits::{EvalError, Limits};
 use crate::translate::translate;
-
-/// Bytes of a query's text at most.
-const MAX_QUERY_BYTES: usize = 64 * 1024;
 
 /// A query text that is not PromQL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +34,8 @@ pub struct Query {
 impl Query {
     /// Reads a query.
     pub fn parse(text: &str) -> Result<Query, ParseError> {
-        let fail = |message| ParseError { message, offset: 0 };
-        if text.len() > MAX_QUERY_BYTES {
-            return Err(fail(format!("the query is longer than {MAX_QUERY_BYTES} bytes")));
-        }
-        let expr = promql_parser::parser::parse(text).map_err(fail)?;
-        let root = translate(&expr, text).map_err(fail)?;
+        let expr = fault::parse(text)?;
+        let root = translate(&expr, text).map_err(|message| fault::explain(text, message))?;
         Ok(Query { text: text.to_owned(), root, kind: expr.value_type() })
     }
 

@@ -19,7 +19,7 @@ use crate::quoted::unquote_bytes;
 use crate::{elementwise, over_time};
 
 /// How deep expressions may nest: each level takes stack when evaluated.
-const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 200;
 
 /// Translates a whole query; the error is in words.
 pub(crate) fn translate(expr: &Expr, text: &str) -> Result<Node, String> {
