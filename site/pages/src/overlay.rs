@@ -16,7 +16,7 @@ const PILL: (f64, f64) = (66.0, 21.0);
 const CORNER: f64 = 8.0;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
-/// Below this height a badge is moved up, clear of the label.
+/// Below this height a node is round at its sides, and its badge is moved up, clear of the label.
 const NODE_HEIGHT_MIN: f64 = 40.0;
 
 /// Everything that stands above one drawing.
@@ -144,7 +144,7 @@ fn ring(node: &Node) -> String {
             )
         }
         _ => {
-            let round = if node.shape == Shape::Actor { ry } else { CORNER };
+            let round = if is_round(node) { ry } else { CORNER };
             let r = round.min(rx).min(ry);
             let (w, h) = (w - 2.0 * r, h - 2.0 * r);
             format!(
@@ -155,10 +155,15 @@ fn ring(node: &Node) -> String {
     }
 }
 
+/// Whether both sides of the node are half circles: Mermaid gives such nodes less height than boxes.
+fn is_round(node: &Node) -> bool {
+    node.shape == Shape::Actor || (node.shape == Shape::Box && node.rect.height < NODE_HEIGHT_MIN)
+}
+
 /// A bar inside the left side of a box; other shapes have no straight left side.
 fn accent(node: &Node) -> Option<String> {
     let rect = node.rect;
-    let fits = node.shape == Shape::Box && rect.height > 3.0 * CORNER;
+    let fits = node.shape == Shape::Box && !is_round(node);
     fits.then(|| {
         format!(
             "M{:.1},{:.1}v{:.1}",
