@@ -66,7 +66,8 @@ pub enum Connection {
     Messaging,
     /// A database call.
     Database,
-    /// A call of which only one side sent a span.
+    /// A call of which only one side sent a span. Callees that are named by their caller become known
+    /// 10 s after the call, when nobody else can have answered it.
     Virtual,
 }
 
