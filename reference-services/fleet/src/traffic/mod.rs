@@ -3,7 +3,7 @@
 //!
 //! [`schedule`] draws when what is wanted by whom; [`customers`] remembers
 //! sessions and orders; [`request`] makes HTTP of an action and judges the
-//! answer; [`run`] keeps the clock; [`report`] counts. No trace is started
+//! answer; [`mod@run`] keeps the clock; [`report`] counts. No trace is started
 //! here: a request comes from outside, and the gateway begins its trace.
 
 pub mod customers;
