@@ -52,7 +52,7 @@ fn listing(nodes: &[Node], edges: &[Edge], groups: &[Group]) -> String {
     let mut out = String::new();
     if !nodes.is_empty() {
         let labels: Vec<&str> = nodes.iter().map(name_of).take(MAX_LISTED).collect();
-        out.push_str(&format!("{} boxes: {}", nodes.len(), labels.join(", ")));
+        out.push_str(&format!("{}: {}", count(nodes.len(), "box", "boxes"), labels.join(", ")));
         out.push_str(&rest(nodes.len()));
     }
     for group in groups.iter().take(MAX_LISTED) {
@@ -80,10 +80,15 @@ fn listing(nodes: &[Node], edges: &[Edge], groups: &[Group]) -> String {
                 format!("{} to {}{}", end(&edge.from), end(&edge.to), label.unwrap_or_default())
             })
             .collect();
-        out.push_str(&format!(" {} connections: {}", edges.len(), lines.join("; ")));
+        let heading = count(edges.len(), "connection", "connections");
+        out.push_str(&format!(" {heading}: {}", lines.join("; ")));
         out.push_str(&rest(edges.len()));
     }
     out.trim().to_owned()
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn name_of(node: &Node) -> &str {

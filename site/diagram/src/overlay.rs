@@ -62,7 +62,10 @@ pub fn pill_at(centre: Point, size: (f64, f64)) -> Rect {
 /// Centre of the health badge of a node: its upper right corner, inwards where the shape is round.
 pub fn badge_anchor(node: &Node) -> Point {
     let Rect { x, y, width, height } = node.rect;
+    // A queue may be drawn as a diamond, which is about as high as wide.
+    let diamond = node.shape == crate::Shape::Queue && width < height * 1.3;
     let inwards = match node.shape {
+        _ if diamond => (width / 4.0, height / 4.0),
         crate::Shape::Decision => (width / 4.0, height / 4.0),
         crate::Shape::Actor => (width * 0.146, height * 0.146),
         crate::Shape::Database => (2.0, height * 0.12),

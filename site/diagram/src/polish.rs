@@ -54,14 +54,13 @@ pub(crate) fn polish(root: &mut Element) {
 
 /// A label of one block stands in the middle of its box, whatever font it gets.
 fn centre_node_label(node: &mut Element) {
-    let Some(middle) = node
+    let is_shape = |child: &&Element| child.name != "g" && child.name != "text";
+    let middle = node
         .elements()
         .find(|child| child.has_class("label-container"))
+        .or_else(|| node.elements().find(is_shape))
         .and_then(|shape| geometry::shape_box(shape, Transform::NONE))
-        .map(|frame| frame.x + frame.width / 2.0)
-    else {
-        return;
-    };
+        .map_or(0.0, |frame| frame.x + frame.width / 2.0);
     let is_label = |child: &Element| child.name == "g" && child.has_class("label");
     let only_one = node.elements().filter(|child| is_label(child)).count() == 1;
     for child in node.elements_mut() {

@@ -3,7 +3,8 @@
 
 mod support;
 
-use diagram::{Drawing, Group, draw};
+use diagram::overlay::{pill_at, place_pills};
+use diagram::{Drawing, Group, Rect, draw};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +14,21 @@ const LABELS_FLOOR: f64 = 0.99;
 /// Share of flowcharts whose graph must be equal.
 const GRAPHS_FLOOR: f64 = 1.0;
 
+/// Labels of edges that may lie on a box, over the whole suite.
+const COVERED_CEILING: usize = 0;
+
+/// Share of all edges that must have a place for a pill; some drawings have no room at all.
+const PILLS_FLOOR: f64 = 0.99;
+
 #[derive(Default)]
 struct Tally {
     all: usize,
     complete: usize,
     graphs: usize,
     equal: usize,
+    covered: usize,
+    edges: usize,
+    pills: usize,
     misses: Vec<String>,
 }
 
@@ -38,6 +48,9 @@ fn mermaids_own_diagrams_are_drawn_with_every_label() {
             tally.complete += more.complete;
             tally.graphs += more.graphs;
             tally.equal += more.equal;
+            tally.covered += more.covered;
+            tally.edges += more.edges;
+            tally.pills += more.pills;
             tally.misses.extend(more.misses);
         }
         all
@@ -53,12 +66,19 @@ fn mermaids_own_diagrams_are_drawn_with_every_label() {
         sum.complete += tally.complete;
         sum.graphs += tally.graphs;
         sum.equal += tally.equal;
+        sum.covered += tally.covered;
+        sum.edges += tally.edges;
+        sum.pills += tally.pills;
         sum.misses.append(&mut tally.misses);
     }
     println!("{:20} {:5} {:9} {:7} {:6}", "sum", sum.all, sum.complete, sum.graphs, sum.equal);
     for miss in &sum.misses {
         println!("{miss}");
     }
+    println!("{} labels of edges lie on a box", sum.covered);
+    println!("{} of {} edges have a place for a pill", sum.pills, sum.edges);
+    assert!(sum.pills as f64 >= sum.edges as f64 * PILLS_FLOOR);
+    assert!(sum.covered <= COVERED_CEILING);
     assert!(sum.complete as f64 >= sum.all as f64 * LABELS_FLOOR);
     assert!(sum.equal as f64 >= sum.graphs as f64 * GRAPHS_FLOOR);
 }
@@ -87,6 +107,12 @@ fn run(cases: &[Value]) -> BTreeMap<String, Tally> {
         } else {
             tally.misses.push(format!("{name} ({kind}): without {missing:?}"));
         }
+        let hidden = drawing.edges.iter().filter_map(|edge| edge.label_rect);
+        tally.covered += hidden.filter(|label| is_covered(label, &drawing)).count();
+        let (placed, crowded) = pills(&drawing);
+        assert!(!crowded, "{name}: pills overlap");
+        tally.edges += drawing.edges.len();
+        tally.pills += placed;
         if let Some(graph) = graph {
             match difference(graph, &drawing) {
                 None => tally.equal += 1,
@@ -119,6 +145,35 @@ fn is_random_id(label: &str) -> bool {
             && hash.len() == 7
             && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
     })
+}
+
+fn is_covered(label: &Rect, drawing: &Drawing) -> bool {
+    drawing.nodes.iter().any(|node| overlap(label, &node.rect))
+}
+
+fn overlap(one: &Rect, other: &Rect) -> bool {
+    one.x + 1.0 < other.x + other.width
+        && other.x + 1.0 < one.x + one.width
+        && one.y + 1.0 < other.y + other.height
+        && other.y + 1.0 < one.y + one.height
+}
+
+/// How many edges get a pill, and whether any pill lies on another, a node or a label.
+fn pills(drawing: &Drawing) -> (usize, bool) {
+    let size = (64.0, 18.0);
+    let all: Vec<&str> = drawing.edges.iter().map(|edge| edge.id.as_str()).collect();
+    let places = place_pills(drawing, &all, size);
+    let pills: Vec<Rect> = places.values().map(|at| pill_at(*at, size)).collect();
+    let crowded = pills.iter().enumerate().any(|(index, pill)| {
+        is_covered(pill, drawing)
+            || pills[index + 1..].iter().any(|other| overlap(pill, other))
+            || drawing
+                .edges
+                .iter()
+                .filter_map(|edge| edge.label_rect)
+                .any(|label| overlap(pill, &label))
+    });
+    (places.len(), crowded)
 }
 
 /// The first difference between the graph of mermaid.js and ours.
