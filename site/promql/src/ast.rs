@@ -101,6 +101,7 @@ pub(crate) enum Special {
     HistogramFraction,
     HistogramQuantile,
     HistogramQuantiles,
+    Info,
     /// Accessors of native histograms, which float series never are.
     NativeOnly,
     LabelJoin,

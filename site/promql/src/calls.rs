@@ -43,6 +43,7 @@ impl Evaluator<'_> {
             HistogramQuantile => self.histogram_quantile(args, steps),
             HistogramQuantiles => self.histogram_quantiles(args, steps),
             HistogramFraction => self.histogram_fraction(args, steps),
+            Info => self.info(args, steps),
             LabelReplace => self.label_replace(args, steps),
             LabelJoin => self.label_join(args, steps),
             Sort | SortDesc | SortByLabel | SortByLabelDesc => {

@@ -141,7 +141,7 @@ mod tests {
             ("x offset -1e30", 10, "the duration `1e30` is out of range"),
             ("x offset Inf", 9, "the duration `Inf` is out of range"),
             ("x[5m:1e+30]", 0, "a number in the query is out of range"),
-            ("1 + info(x)", 4, "function `info` is not supported"),
+            ("1 + integral(x[5m])", 4, "function `integral` is not supported"),
             ("", 0, "no expression found in input"),
         ];
         for (text, offset, message) in cases {

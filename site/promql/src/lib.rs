@@ -16,8 +16,8 @@
 //! assert_eq!((vector[0].labels.get("job"), vector[0].v), (Some("orders"), 1.0));
 //! ```
 //!
-//! Not supported: native histograms (classic ones with `le` are), and `info()` over joined target series is limited to
-//! what Prometheus does by default.
+//! Not supported: native histograms (classic ones with `le` are), `integral`, `start_timestamp`, expressions as
+//! durations, and `or` between matchers.
 
 mod aggregate;
 mod answer;
@@ -29,6 +29,7 @@ mod eval;
 mod fault;
 mod grid;
 mod histogram;
+mod info;
 pub mod limits;
 mod notes;
 mod numbers;

@@ -279,6 +279,7 @@ fn special(name: &str) -> Option<Special> {
         "histogram_fraction" => HistogramFraction,
         "histogram_quantile" => HistogramQuantile,
         "histogram_quantiles" => HistogramQuantiles,
+        "info" => Info,
         "label_join" => LabelJoin,
         "label_replace" => LabelReplace,
         "max_of" => MaxOf,
