@@ -224,9 +224,8 @@ fn whole_numbers(values: &[f64]) -> Result<Vec<usize>, EvalError> {
 
 /// The rows of a group, each with only the steps at which it is among the `k`.
 fn keep_k(op: Aggregation, mut group: Group, k: &[usize], steps: Steps) -> Vec<Row> {
-    if op == Aggregation::LimitK {
-        group.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-    }
+    // Among equals the labels decide, so that the same series win at every look.
+    group.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
     let order = |a: f64, b: f64| match op {
         Aggregation::TopK => by_value_descending(a, b),
         Aggregation::BottomK => by_value(a, b),

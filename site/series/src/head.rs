@@ -300,10 +300,8 @@ impl Head {
 }
 
 fn series_bytes(series: &MemorySeries) -> usize {
-    // Strings are shared between series; the pointers to them are not.
-    SERIES_OVERHEAD
-        + series.labels.len() * 2 * size_of::<Arc<str>>()
-        + series.labels.value("le").len()
+    // Strings are shared between series; the pointers to them, two for each label, are not.
+    SERIES_OVERHEAD + series.labels.len() * 2 * size_of::<Arc<str>>()
 }
 
 impl Storage for Head {
