@@ -254,7 +254,7 @@ pub(super) fn requirement(model: &Value, scene: &Scene) -> Graph {
             })
         })
         .collect();
-    let edges = list(model, "relations")
+    let edges = list(model, "relationships")
         .iter()
         .enumerate()
         .filter_map(|(index, found)| {

@@ -67,9 +67,11 @@ impl<'a> Scene<'a> {
 
     /// The line with this name, or whose element has this merman id.
     pub(crate) fn line(&self, name: &str) -> Option<Line> {
-        let named = self.lines.iter().find(|line| line.name == name);
+        // Block diagrams put the drawing's id before the edge's.
+        let long = format!("{}-{name}", crate::engine::RAW_ID);
+        let named = self.lines.iter().find(|line| line.name == name || line.name == long);
         let by_id = || {
-            let id = self.ids.get(&format!("{}-{name}", crate::engine::RAW_ID))?;
+            let id = self.ids.get(&long)?;
             self.unnamed.iter().find(|line| line.name == *id)
         };
         let mut line = named.or_else(by_id)?.clone();
