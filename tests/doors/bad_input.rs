@@ -63,7 +63,10 @@ fn every_mistake_is_reported_at_its_place() {
     assert_eq!(output.status.code(), Some(1));
     let found: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
     for (name, _, code, line, column, words) in CASES {
-        let of_file: Vec<_> = found.iter().filter(|f| f["file"].as_str().is_some_and(|file| file.ends_with(&format!("/{name}")))).collect();
+        let of_file: Vec<_> = found
+            .iter()
+            .filter(|f| f["file"].as_str().is_some_and(|file| file.ends_with(&format!("/{name}"))))
+            .collect();
         let Some(finding) = of_file.iter().find(|f| f["code"] == *code) else {
             panic!("{name}: no {code} among {of_file:#?}");
         };

@@ -30,8 +30,11 @@ use crate::process;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
-/// Longest time that requests in flight are waited for at the end.
+/// Longest time that requests in flight are waited for at the end. With [`CLOSE_TIMEOUT`] and
+/// [`crate::telemetry::EXPORT_TIMEOUT`] it stays within what a supervisor grants (`fleet`: 10 s).
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time that the database gets to close.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a service is given to build itself from.
 #[derive(Debug, Clone)]
@@ -112,7 +115,7 @@ impl Running {
             self.server.abort();
         }
         if let Some(store) = &self.store {
-            let _ = tokio::time::timeout(DRAIN_TIMEOUT, store.close()).await;
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, store.close()).await;
         }
     }
 }

@@ -11,8 +11,9 @@ pub const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
 pub const BACKOFF_RESET: Duration = Duration::from_secs(30);
 /// A replica that is not ready this long after the fleet's start has failed.
 pub const START_LIMIT: Duration = Duration::from_secs(30);
-/// Time to finish open requests between SIGTERM and SIGKILL.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+/// Time to finish open requests between SIGTERM and SIGKILL: more than a service takes at most
+/// (5 s for requests, 1 s for its database, 2 s for its last spans). A second Ctrl-C does not wait.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// When the fleet stops, a replica that still drains after this long no longer
 /// keeps those waiting that it may call.
 pub const STOP_STAGGER: Duration = Duration::from_millis(500);

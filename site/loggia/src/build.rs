@@ -30,11 +30,12 @@ pub fn run(dir: &Path, dest: Option<&Path>, strict: bool, talk: Talk) -> anyhow:
         now_ms: 0,
     };
     for page in &book.pages {
-        output.write(&page.path, pages::render_page(&site, page, None, &[]).as_bytes())?;
+        output.write(&page.path, pages::render_page(&site, page, None, &[], false).as_bytes())?;
     }
     if let (Some(first), false) = (book.pages.first(), has_index(&book)) {
         let index = document::Page { path: "index.html".to_owned(), ..(**first).clone() };
-        output.write("index.html", pages::render_page(&site, &index, None, &[]).as_bytes())?;
+        output
+            .write("index.html", pages::render_page(&site, &index, None, &[], false).as_bytes())?;
     }
     for asset in assets.iter() {
         output.write(&asset.path, &asset.bytes)?;

@@ -22,13 +22,14 @@ struct PageTemplate<'a> {
     edit: Option<String>,
 }
 
-/// A page of the book. With `problems` the page is its last good version and shows what is wrong
-/// with the newest one; otherwise its own findings are shown while it follows its source.
+/// A page of the book. A page that follows its source shows `problems`, all that is wrong with its
+/// newest text; `kept` says that the page is the last good version because of them.
 pub fn render_page(
     site: &Site,
     page: &Page,
     evidence: Option<&Evidence>,
     problems: &[Diagnostic],
+    kept: bool,
 ) -> String {
     let cells = evidence.map_or_else(Cells::new, |evidence| cells_for_page(site, page, evidence));
     let place = Place {
@@ -40,11 +41,7 @@ pub fn render_page(
         service: None,
     };
     let mut frame = Frame::new(site, &place, evidence, &cells);
-    frame.problems = match problems {
-        [] if site.reload => render_problems(&page.diagnostics, false),
-        [] => String::new(),
-        problems => render_problems(problems, true),
-    };
+    frame.problems = if site.reload { render_problems(problems, kept) } else { String::new() };
     let body = Body::new(site, page, evidence, &cells).html();
     let titled = page.sections.iter().any(|section| section.level == 1);
     written(&PageTemplate {

@@ -15,6 +15,8 @@ export async function refresh() {
     return false;
   }
   const restore = remember();
+  // The place is kept by hand below; the browser's own anchoring would count the growth twice.
+  document.documentElement.style.overflowAnchor = "none";
   for (const part of PARTS) swap(part, next);
   document.title = next.title;
   const style = document.getElementById("theme");
@@ -23,6 +25,7 @@ export async function refresh() {
   document.body.dataset.shape = next.body.dataset.shape || "";
   restore();
   spy();
+  requestAnimationFrame(() => requestAnimationFrame(() => document.documentElement.style.removeProperty("overflow-anchor")));
   return true;
 }
 

@@ -10,6 +10,9 @@ use pulldown_cmark::{Alignment, HeadingLevel};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What to do about a diagram where the parser has no better advice.
+const DIAGRAM_HELP: &str = "compare the marked line with Mermaid's syntax for this kind of diagram";
+
 impl Body<'_, '_, '_, '_> {
     pub(super) fn start_table(&mut self, columns: Vec<Alignment>) {
         self.columns = columns;
@@ -130,7 +133,8 @@ impl Body<'_, '_, '_, '_> {
             }
             Err(error) => {
                 let at = fence.offset(error.line, error.column);
-                self.broken(fence, Code::Diagram, at, error.message, error.help);
+                let help = error.help.or_else(|| Some(DIAGRAM_HELP.to_owned()));
+                self.broken(fence, Code::Diagram, at, error.message, help);
             }
         }
     }

@@ -104,7 +104,7 @@ fn show_page(app: &App, page: &Arc<Page>) -> Response {
     let shown = app.shown();
     let problems = shown.problems(&page.id);
     let site = views::site(app, &shown.book);
-    let html = pages::render_page(&site, page, Some(&evidence), &problems);
+    let html = pages::render_page(&site, page, Some(&evidence), &problems, shown.is_kept(&page.id));
     ([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response()
 }
 

@@ -23,7 +23,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         problem: Some(HOSTILE.to_owned()),
     };
     vec![
-        ("page", pages::render_page(&site, page, Some(&evidence), &page.diagnostics)),
+        ("page", pages::render_page(&site, page, Some(&evidence), &page.diagnostics, true)),
         ("services", pages::render_services(&site, &evidence)),
         ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
         ("traces", pages::render_traces(&site, &search, Some(&evidence))),
@@ -113,7 +113,7 @@ fn every_cell_has_its_place_and_every_place_its_cell() {
     let view = service_view(&evidence);
     check(
         "page",
-        &pages::render_page(&site, page, Some(&evidence), &[]),
+        &pages::render_page(&site, page, Some(&evidence), &[], false),
         &pages::cells_for_page(&site, page, &evidence),
     );
     check(
@@ -163,7 +163,7 @@ fn figures_stand_in_the_page_as_the_server_sends_it() {
 fn a_static_page_stands_alone() {
     let (book, assets) = (book(), Assets::embedded());
     let site = pages::Site { live: false, reload: false, ..site(&book, &assets) };
-    let html = pages::render_page(&site, &book.pages[0], None, &[]);
+    let html = pages::render_page(&site, &book.pages[0], None, &[], false);
     for absent in [
         "data-events",
         "live/",
@@ -194,10 +194,12 @@ fn links_lead_to_the_root_from_everywhere() {
     let site = site(&book, &assets);
     let mut deep = (*book.pages[0]).clone();
     deep.path = "guide/part/intro.html".to_owned();
-    let html = pages::render_page(&site, &deep, None, &[]);
+    let html = pages::render_page(&site, &deep, None, &[], false);
     assert!(html.contains("href=\"../../assets/loggia."), "relative to the page");
     let based = pages::Site { base: "/docs/".to_owned(), ..site };
-    assert!(pages::render_page(&based, &deep, None, &[]).contains("href=\"/docs/assets/loggia."));
+    assert!(
+        pages::render_page(&based, &deep, None, &[], false).contains("href=\"/docs/assets/loggia.")
+    );
     assert!(
         pages::render_error(&based, 404, "no page", "go back")
             .contains("href=\"/docs/assets/loggia.")
