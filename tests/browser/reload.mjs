@@ -9,8 +9,7 @@ await withBrowser(async (_browser, open) => {
   const page = await open(url);
   const source = readFileSync(file, "utf8");
   await page.evaluate(() => { window.stayed = true; });
-  await page.locator("#far-down").scrollIntoViewIfNeeded();
-  await page.evaluate(() => document.querySelector("#far-down").scrollIntoView());
+  await page.evaluate(() => document.querySelector("#far-down").scrollIntoView({ behavior: "instant" }));
   const place = () => page.evaluate(() => document.querySelector("#far-down").getBoundingClientRect().top);
   const before = await place();
 

@@ -28,8 +28,8 @@ const CASES: &[(&str, &str, &str, u64, u64, &str)] = &[
         "",
     ),
     ("service.md", "# Page {#p services=\"ordrs\"}\n", "L006", 1, 0, "orders"),
-    ("link.md", "# Page\n\nSee [there](jsn.md).\n", "L004", 3, 5, "json.md"),
-    ("anchor.md", "# Page\n\nSee [there](#pagee).\n", "L004", 3, 5, "page"),
+    ("link.md", "# Page\n\nSee [there](jsn.md).\n", "L004", 3, 13, "json.md"),
+    ("anchor.md", "# Page\n\nSee [there](#pagee).\n", "L004", 3, 13, "page"),
     (
         "query.md",
         "# Page\n\n```kpi-grid\n[{\"label\": \"x\", \"value\": \"1\", \"query\": \"sum(rate(\"}]\n```\n",

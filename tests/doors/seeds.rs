@@ -86,6 +86,9 @@ impl Expected {
 
     fn line(&mut self, line: &str) {
         let line = line.trim();
+        if line == "---" {
+            return; // a rule, not a text
+        }
         if line.starts_with('|') {
             if !line.contains("---") {
                 self.words.extend(line.trim_matches('|').split('|').map(bare));
@@ -163,10 +166,16 @@ fn bare(markdown: &str) -> String {
     markdown.replace("**", "").replace('`', "").trim().to_owned()
 }
 
-/// The text of HTML: tags dropped, entities decoded.
+/// The text of HTML: tags dropped, entities decoded. The definition of a term, which is hidden until
+/// it is pointed at, stands inside its sentence and is left out.
 fn plain(html: &str) -> String {
     let mut text = String::new();
-    let mut rest = html;
+    let mut sentence = String::new();
+    for (nth, part) in html.split("<span class=\"term-tip\"").enumerate() {
+        let after_tip = part.split_once("</span>").map_or(part, |(_, after)| after);
+        sentence.push_str(if nth == 0 { part } else { after_tip });
+    }
+    let mut rest = sentence.as_str();
     while let Some(open) = rest.find('<') {
         text.push_str(&rest[..open]);
         rest = &rest[open..];

@@ -44,8 +44,7 @@ impl Up {
                 .arg(self.data.path()),
         );
         let words = String::from_utf8_lossy(&output.stderr);
-        let status: Value = serde_json::from_slice(&output.stdout).expect(&words);
-        status["processes"].as_array().expect("`processes` is a list").clone()
+        serde_json::from_slice(&output.stdout).expect(&words)
     }
 
     fn pid(&self, service: &str) -> u64 {
