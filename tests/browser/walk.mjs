@@ -69,6 +69,14 @@ await withBrowser(async (_browser, open) => {
   check((await page.locator("main h1").first().innerText()).toLowerCase().includes("order"), "the service's page");
   await picture(page, "service-light", { fullPage: true });
 
+  step("the range of its charts changes, and stays live");
+  await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "5 m" }).click();
+  await page.waitForURL("**range=300");
+  check((await page.locator('main svg[aria-label*="over the last 5 min"]').count()) >= 3, "three charts over 5 minutes");
+  const line = page.locator("main svg path.line").first();
+  const drawn = await line.getAttribute("d");
+  await until("the chart moves on", async () => (await line.getAttribute("d")) !== drawn);
+
   step("from there to a trace over at least 3 services");
   // The newest traces may still be arriving; the search finds one that is whole.
   const found = await until("a trace over 3 services is listed", async () => {

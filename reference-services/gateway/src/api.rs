@@ -26,6 +26,9 @@ const FORWARDED: [HeaderName; 4] = [
     HeaderName::from_static(contracts::IDEMPOTENCY_KEY),
 ];
 
+/// What a peer says about the client's own request. The gateway passes it on; nothing failed between
+/// the gateway and the peer, so the call is no error in its traces.
+const ABOUT_THE_CLIENT: &[u16] = &[400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429];
 /// Headers of the peer's answer that reach the client.
 const RETURNED: [HeaderName; 6] = [
     header::CONTENT_TYPE,
@@ -143,6 +146,7 @@ fn call(route: &Route, path: String, headers: &HeaderMap, body: Bytes) -> Call {
     let mut call = Call::new(route.method.clone(), route.peer, template)
         .path(path)
         .body(body)
+        .expecting(ABOUT_THE_CLIENT)
         .timeout(route.timeout);
     for name in FORWARDED {
         if let Some(value) = headers.get(&name) {

@@ -44,7 +44,8 @@ function index() {
 function open() {
   close();
   const page = encodeURIComponent(document.body.dataset.page || "");
-  stream = new EventSource(`${address}?page=${page}`);
+  const range = new URLSearchParams(location.search).get("range");
+  stream = new EventSource(`${address}?page=${page}${range ? `&range=${encodeURIComponent(range)}` : ""}`);
   stream.addEventListener("open", () => (failures = 0));
   stream.addEventListener("cells", (event) => {
     newest = Date.now();

@@ -78,6 +78,19 @@ impl Cache {
 pub(super) struct Which {
     #[serde(default)]
     page: String,
+    /// `range=` of a service's page.
+    #[serde(default)]
+    range: String,
+}
+
+impl Which {
+    fn view(self) -> String {
+        if self.range.is_empty() {
+            self.page
+        } else {
+            format!("{}?range={}", self.page, self.range)
+        }
+    }
 }
 
 /// `GET /api/live/events?page=ID`.
@@ -89,7 +102,7 @@ pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Whic
             "close some pages, or read the page without live values",
         );
     };
-    let reader = Reader::new(Arc::clone(&app), which.page, permit);
+    let reader = Reader::new(Arc::clone(&app), which.view(), permit);
     let ended = app.token.clone().cancelled_owned();
     Sse::new(reader.events().take_until(Box::pin(ended)))
         .keep_alive(KeepAlive::default())

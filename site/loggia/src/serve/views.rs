@@ -15,8 +15,8 @@ use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId};
 
 /// Steps of a chart; more than it has pixels would show nothing more.
 const CHART_STEPS: i64 = 120;
-/// Seconds that a service's charts reach back unless the reader chooses another range.
-const RANGE_S: u32 = 900;
+/// A trace younger than this may still lack the spans of other services.
+const ARRIVAL_MS: i64 = 2000;
 /// Traces listed on a service page.
 const RECENT_TRACES: usize = 12;
 /// Traces listed when the reader names no number.
@@ -36,8 +36,13 @@ pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
     }
 }
 
-/// The live values of a page (`index`) or view (`live/services`), or `None` when there is no such.
+/// The live values of a page (`index`) or view (`live/services/orders`, with `?range=300` where the
+/// reader chose one), or `None` when there is no such.
 pub(super) fn cells(app: &App, view: &str, evidence: &Evidence) -> Option<Cells> {
+    let (view, range) = match view.split_once("?range=") {
+        Some((view, range)) => (view, Some(range)),
+        None => (view, None),
+    };
     let shown = app.shown();
     let site = site(app, &shown.book);
     if let Some(page) = shown.book.page(view) {
@@ -52,7 +57,8 @@ pub(super) fn cells(app: &App, view: &str, evidence: &Evidence) -> Option<Cells>
         return Some(pages::cells_for_services(&site, evidence));
     }
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
-    let view = service_view(app, &shown.book, service, evidence, RANGE_S);
+    let range_s = seconds_of(range, app, evidence.at)?;
+    let view = service_view(app, &shown.book, service, evidence, range_s);
     Some(pages::cells_for_service(&site, &view, evidence))
 }
 
@@ -83,23 +89,39 @@ pub(super) async fn service(
             "Neither the book nor the telemetry names it. The services that are known are in the sidebar.",
         );
     };
-    let range_s = match range.range.as_deref() {
-        None | Some("15m") => RANGE_S,
-        Some("5m") => 300,
-        Some("1h") => 3600,
-        Some("6h") => 21_600,
-        Some(other) => {
-            return problem_page(
-                &app,
-                StatusCode::BAD_REQUEST,
-                &format!("`{other}` is no range"),
-                "Choose 5m, 15m, 1h or 6h.",
-            );
-        }
+    let Some(range_s) = seconds_of(range.range.as_deref(), &app, evidence.at) else {
+        return problem_page(
+            &app,
+            StatusCode::BAD_REQUEST,
+            "There is no such range",
+            "Choose one of 5m, 15m, 1h and 6h.",
+        );
     };
     let shown = app.shown();
     let view = service_view(&app, &shown.book, service, &evidence, range_s);
     html(pages::render_service(&site(&app, &shown.book), &view, &evidence))
+}
+
+/// The range as typed (`900` or `15m`), or the usual one; `None` for one that is not offered.
+fn seconds_of(typed: Option<&str>, app: &App, now: i64) -> Option<u32> {
+    let Some(typed) = typed.filter(|typed| !typed.is_empty()) else {
+        return Some(usual_range(app, now));
+    };
+    let (digits, unit) = typed.split_at(typed.trim_end_matches(['s', 'm', 'h']).len());
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    let seconds = digits.parse::<u32>().ok()?.checked_mul(factor)?;
+    pages::RANGES_S.contains(&seconds).then_some(seconds)
+}
+
+/// Seconds that charts reach back unless the reader chooses: 15 minutes, or 5 while there is no more.
+fn usual_range(app: &App, now: i64) -> u32 {
+    let oldest = app.backend.metrics.stats().oldest_ms.unwrap_or(now);
+    if now - oldest < 300_000 { 300 } else { 900 }
 }
 
 /// `GET /live/traces`, as typed.
@@ -256,8 +278,12 @@ fn service_view(
     let name = service.id.0.as_str();
     let graph = app.backend.traces.graph(i64::from(evidence.window) * 1000, evidence.at);
     let (calls_in, calls_out) = calls(&graph, name);
-    let recent =
-        Search { service: Some(name.to_owned()), limit: RECENT_TRACES, ..Search::default() };
+    let recent = Search {
+        service: Some(name.to_owned()),
+        to_ms: Some(evidence.at - ARRIVAL_MS),
+        limit: RECENT_TRACES,
+        ..Search::default()
+    };
     ServiceView {
         service: service.clone(),
         charts: charts(app, name, range_s, evidence),
