@@ -186,7 +186,7 @@ fn duration_ns(text: &str) -> Result<i64, String> {
         _ => return Err(wrong()),
     };
     let ns = number * unit;
-    (ns.is_finite() && ns >= 0.0 && ns < 1e18).then_some(ns as i64).ok_or_else(wrong)
+    (0.0..1e18).contains(&ns).then_some(ns as i64).ok_or_else(wrong)
 }
 
 /// `GET /live/traces`. Input that cannot be understood is answered with the form as it was filled in.
