@@ -1,7 +1,7 @@
 //! The live server. `start` binds every port, so that a taken one is an error before anything runs,
 //! and spawns the tasks; each ends on the token.
 //!
-//! 1. `watch`: a changed file -> the next [`shown::Shown`]
+//! 1. `watch`: a changed file -> the next version that is shown
 //! 2. `tick`: once a second, questions -> answers -> evidence
 //! 3. `events`: evidence and reloads -> open pages
 //! 4. `routes`, `views`, `api`: what HTTP answers
