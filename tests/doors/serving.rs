@@ -51,7 +51,7 @@ fn addresses_answer_with_a_status_in_words() {
         ("/", 200, "Some text."),
         ("/index.html", 200, "Some text."),
         ("/guide/intro.html", 200, "Intro"),
-        ("/guide/intro", 308, ""),
+        ("/guide/intro", 307, ""),
         ("/notes.txt", 200, "plain"),
         ("/.secret", 404, "no such page"),
         ("/../Cargo.toml", 404, ""),

@@ -124,7 +124,9 @@ impl Output {
         };
         fs::create_dir_all(dir)
             .with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
-        Ok(Self { dir: dir.to_owned(), before, written: BTreeSet::new() })
+        let output = Self { dir: dir.to_owned(), before, written: BTreeSet::new() };
+        output.save()?;
+        Ok(output)
     }
 
     /// Writes one file, through a temporary one beside it: a reader never sees half a page.
@@ -141,7 +143,15 @@ impl Output {
         Ok(())
     }
 
-    /// Removes what the build before wrote and this one did not, and writes the list.
+    /// Writes the list of what is there now.
+    fn save(&self) -> anyhow::Result<()> {
+        let list: Vec<&str> = self.before.union(&self.written).map(String::as_str).collect();
+        let path = self.dir.join(MANIFEST);
+        fs::write(&path, list.join("\n") + "\n")
+            .with_context(|| format!("cannot write `{}`", path.display()))
+    }
+
+    /// Removes what the build before wrote and this one did not, and writes the list anew.
     fn finish(mut self) -> anyhow::Result<()> {
         for stale in self.before.difference(&self.written) {
             let path = self.dir.join(stale);
@@ -154,8 +164,15 @@ impl Output {
                 folder = dir.parent();
             }
         }
-        let list: Vec<String> = std::mem::take(&mut self.written).into_iter().collect();
-        self.write(MANIFEST, (list.join("\n") + "\n").as_bytes())
+        self.before.clear();
+        self.save()
+    }
+}
+
+impl Drop for Output {
+    /// A build that ends early still knows its own files, so the next one may take the folder up.
+    fn drop(&mut self) {
+        let _ = self.save();
     }
 }
 

@@ -11,6 +11,9 @@ pub const EXIT_FINDINGS: u8 = 1;
 /// Exit code: the command could not be carried out (usage, configuration, environment).
 pub const EXIT_FAILURE: u8 = 2;
 
+/// Blocking work gets this long to end after the server has ended.
+const STOP_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Everything that can be typed after `loggia`.
 #[derive(Debug, Parser)]
 #[command(
@@ -201,7 +204,7 @@ fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {
         token: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let token = options.token.clone();
         let running = serve::Server::start(options).await?;
         if !talk.quiet {
@@ -219,7 +222,10 @@ fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {
         token.cancel();
         running.join().await;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A query that still runs on a blocking thread does not hold up the end.
+    runtime.shutdown_timeout(STOP_WITHIN);
+    ended
 }
 
 /// Log lines go to standard error; `LOGGIA_LOG` filters them as `RUST_LOG` would.

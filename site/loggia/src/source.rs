@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 pub const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A book with more Markdown files than this is refused.
 pub const PAGES_MAX: usize = 20_000;
+/// Of more files beside the Markdown the rest is left out.
+pub const ASSETS_MAX: usize = 20_000;
+/// Folders of other tools: large, and nobody's documents.
+const BUILT: &[&str] = &["node_modules", "target"];
 /// Name of the configuration.
 pub const BOOK_TOML: &str = "book.toml";
 
@@ -136,7 +140,7 @@ impl Source {
                 entry.depth() == 0
                     || !(is_hidden(entry.file_name())
                         || entry.file_type().is_dir()
-                            && (entry.file_name() == "node_modules"
+                            && (BUILT.iter().any(|name| entry.file_name() == *name)
                                 || build_dir.is_some()
                                     && entry.path().canonicalize().ok() == build_dir))
             });
@@ -149,7 +153,7 @@ impl Source {
             let relative = relative_path(&self.pages_dir, entry.path());
             let ending = entry.path().extension().and_then(|e| e.to_str()).unwrap_or_default();
             if !ending.eq_ignore_ascii_case("md") && !ending.eq_ignore_ascii_case("markdown") {
-                if relative != BOOK_TOML {
+                if relative != BOOK_TOML && self.assets.len() < ASSETS_MAX {
                     self.assets.push(relative);
                 }
                 continue;

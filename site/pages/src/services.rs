@@ -11,7 +11,7 @@ use askama::Template;
 use evidence::Evidence;
 
 /// Ranges offered on a service's page, in seconds: `?range=900`.
-pub const RANGES_S: [u32; 4] = [300, 900, 3_600, 21_600];
+pub const RANGES_S: [u32; 4] = [300, 900, 1_800, 3_600];
 
 #[derive(Template)]
 #[template(path = "services.html")]
@@ -59,6 +59,7 @@ struct ServiceTemplate<'a> {
     links: Vec<(&'static str, &'a str)>,
     owner: Option<&'a str>,
     ranges: Vec<Range>,
+    range_s: u32,
     range_text: String,
     charts: Vec<ChartFrame>,
     traces: Vec<TraceRow>,
@@ -121,6 +122,7 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
         links: links.collect(),
         owner: config.and_then(|config| config.owner.as_deref()),
         ranges: RANGES_S.iter().map(|seconds| range(*seconds, view.range_s)).collect(),
+        range_s: view.range_s,
         range_text: duration(f64::from(view.range_s)),
         charts: view
             .charts

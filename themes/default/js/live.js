@@ -44,8 +44,9 @@ function index() {
 function open() {
   close();
   const page = encodeURIComponent(document.body.dataset.page || "");
-  const range = new URLSearchParams(location.search).get("range");
-  stream = new EventSource(`${address}?page=${page}${range ? `&range=${encodeURIComponent(range)}` : ""}`);
+  // A service's charts: the stream sends what the page's axes were drawn for.
+  const range = /** @type {HTMLElement | null} */ (document.querySelector("#main [data-range]"))?.dataset.range;
+  stream = new EventSource(`${address}?page=${page}${range ? `&range=${range}` : ""}`);
   stream.addEventListener("open", () => (failures = 0));
   stream.addEventListener("cells", (event) => {
     newest = Date.now();
@@ -80,8 +81,11 @@ function pause() {
 
 async function replace() {
   close();
-  if (await refresh()) index();
-  open();
+  const done = await refresh();
+  if (done) index();
+  // The reader may have gone elsewhere meanwhile; coming back opens the stream.
+  if (!document.hidden) open();
+  return done;
 }
 
 /** @param {Record<string, Cell>} cells */
@@ -89,8 +93,9 @@ function patch(cells) {
   const shape = cells.shape?.t;
   if (shape !== undefined && shape !== document.body.dataset.shape && shape !== fetchedFor) {
     // Other elements than before, such as a service that just came up.
+    // Not asked again at each tick should the page not have them yet; when it could not be had, it is.
     fetchedFor = shape;
-    replace();
+    replace().then((done) => { if (!done) fetchedFor = ""; });
     return;
   }
   for (const [key, cell] of Object.entries(cells)) {

@@ -10,7 +10,7 @@ export function spy() {
   /** @type {Map<string, HTMLAnchorElement[]>} */
   const links = new Map();
   for (const link of document.querySelectorAll("a[data-spy]")) {
-    const id = decodeURIComponent(link.getAttribute("href")?.slice(1) || "");
+    const id = decoded(link.getAttribute("href")?.slice(1) || "");
     links.set(id, [...(links.get(id) || []), /** @type {HTMLAnchorElement} */ (link)]);
   }
   const headings = [...links.keys()].map((id) => document.getElementById(id)).filter((found) => found !== null);
@@ -37,4 +37,13 @@ export function spy() {
   addEventListener("scroll", soon, { passive: true, signal: before.signal });
   addEventListener("resize", soon, { passive: true, signal: before.signal });
   mark();
+}
+
+/** An id may hold a bare `%`, which is no escape. @param {string} id */
+function decoded(id) {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
 }

@@ -1,6 +1,6 @@
 //! JSON answers, Loggia's own metrics, and problems in words.
 
-use super::{App, views};
+use super::{App, events, views};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -31,7 +31,9 @@ pub(super) struct Which {
 /// `GET /api/live/snapshot?page=ID`: the typed evidence of a page and its formatted cells.
 pub(super) async fn snapshot(State(app): State<Arc<App>>, Query(which): Query<Which>) -> Response {
     let evidence = app.evidence();
-    let Some(cells) = views::cells(&app, &which.page, &evidence) else {
+    let Some(cells) =
+        views::cells(&app, &events::View { page: which.page.clone(), range_s: None }, &evidence)
+    else {
         return problem(
             StatusCode::NOT_FOUND,
             &format!("there is no page `{}`", which.page),

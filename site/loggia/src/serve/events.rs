@@ -15,7 +15,7 @@ use pages::{Cells, cell_diff};
 use serde::Deserialize;
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Open streams at one time; one more is answered with 503.
@@ -26,8 +26,20 @@ const CACHED_VIEWS_MAX: usize = 512;
 /// What several readers share.
 #[derive(Debug)]
 pub(super) struct Cache {
-    views: Mutex<HashMap<String, Ticked>>,
+    views: Mutex<HashMap<View, Slot>>,
     permits: Arc<Semaphore>,
+}
+
+/// The place of one view. Whoever comes first at a tick fills it; the others wait for that.
+type Slot = Arc<tokio::sync::Mutex<Option<Ticked>>>;
+
+/// What a page shows: a page of the book or a live view.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct View {
+    /// Id of a page (`index`) or a live view (`live/services/orders`).
+    pub(super) page: String,
+    /// Seconds that a service's charts reach back; one of [`pages::RANGES_S`].
+    pub(super) range_s: Option<u32>,
 }
 
 /// The cells of one view at one tick.
@@ -52,45 +64,54 @@ impl Cache {
         STREAMS_MAX - self.permits.available_permits()
     }
 
-    fn ticked(&self, app: &App, view: &str, evidence: &Evidence) -> Option<Ticked> {
-        let mut views = self.views.lock().expect("no holder of this lock panics");
-        let known = views.get(view);
-        if let Some(ticked) = known.filter(|ticked| ticked.at == evidence.at) {
-            return Some(ticked.clone());
-        }
-        let before = known.map(|ticked| Arc::clone(&ticked.cells));
-        let cells = Arc::new(views::cells(app, view, evidence)?);
-        let step = match &before {
-            Some(before) => to_json(&cell_diff(before, &cells)),
-            None => to_json(&*cells),
-        };
-        let ticked = Ticked { at: evidence.at, cells, before, step: step.into() };
-        if views.len() >= CACHED_VIEWS_MAX {
+    fn slot(&self, view: &View) -> Slot {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if views.len() >= CACHED_VIEWS_MAX && !views.contains_key(view) {
+            // Readers keep their own slots; only the sharing begins anew.
             views.clear();
         }
-        views.insert(view.to_owned(), ticked.clone());
-        Some(ticked)
+        Arc::clone(views.entry(view.clone()).or_default())
     }
 }
 
-/// `?page=`: the id of a page (`index`) or a live view (`live/services/orders`).
+/// The view's cells at the tick of `evidence`, made once for all readers; `None` when there is no
+/// such view.
+async fn ticked(app: &Arc<App>, view: &View, evidence: &Arc<Evidence>) -> Option<Ticked> {
+    let slot = app.events.slot(view);
+    let mut place = slot.lock().await;
+    if let Some(ticked) = place.as_ref().filter(|ticked| ticked.at == evidence.at) {
+        return Some(ticked.clone());
+    }
+    let before = place.as_ref().map(|ticked| Arc::clone(&ticked.cells));
+    let making = (Arc::clone(app), view.clone(), Arc::clone(evidence));
+    // Charts ask several queries: too long for a network thread.
+    let made = tokio::task::spawn_blocking(move || {
+        let (app, view, evidence) = making;
+        views::cells(&app, &view, &evidence)
+    });
+    let cells = match made.await {
+        Ok(cells) => Arc::new(cells?),
+        Err(error) => {
+            tracing::error!(%error, page = view.page, "the live values cannot be made");
+            return None;
+        }
+    };
+    let step = match &before {
+        Some(before) => to_json(&cell_diff(before, &cells)),
+        None => to_json(&*cells),
+    };
+    let ticked = Ticked { at: evidence.at, cells, before, step: step.into() };
+    *place = Some(ticked.clone());
+    Some(ticked)
+}
+
+/// `?page=ID`, and `&range=SECONDS` for the charts of a service.
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     #[serde(default)]
     page: String,
-    /// `range=` of a service's page.
     #[serde(default)]
-    range: String,
-}
-
-impl Which {
-    fn view(self) -> String {
-        if self.range.is_empty() {
-            self.page
-        } else {
-            format!("{}?range={}", self.page, self.range)
-        }
-    }
+    range: Option<u32>,
 }
 
 /// `GET /api/live/events?page=ID`.
@@ -102,7 +123,9 @@ pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Whic
             "close some pages, or read the page without live values",
         );
     };
-    let reader = Reader::new(Arc::clone(&app), which.view(), permit);
+    let range_s = which.range.filter(|seconds| pages::RANGES_S.contains(seconds));
+    let view = View { page: which.page, range_s };
+    let reader = Reader::new(Arc::clone(&app), view, permit);
     let ended = app.token.clone().cancelled_owned();
     Sse::new(reader.events().take_until(Box::pin(ended)))
         .keep_alive(KeepAlive::default())
@@ -112,7 +135,7 @@ pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Whic
 /// One open page.
 struct Reader {
     app: Arc<App>,
-    view: String,
+    view: View,
     evidence: watch::Receiver<Arc<Evidence>>,
     shown: watch::Receiver<Shown>,
     sent: Option<Arc<Cells>>,
@@ -123,12 +146,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(app: Arc<App>, view: String, permit: OwnedSemaphorePermit) -> Self {
+    fn new(app: Arc<App>, view: View, permit: OwnedSemaphorePermit) -> Self {
         let mut evidence = app.evidence.subscribe();
         let shown = app.shown.subscribe();
         evidence.mark_changed();
         let book = Arc::clone(&shown.borrow().book);
-        let page = book.page(&view).cloned();
+        let page = book.page(&view.page).cloned();
         let mut reader = Self {
             app,
             view,
@@ -158,15 +181,15 @@ impl Reader {
                         continue;
                     }
                 }
-                reader.tell_cells();
+                reader.tell_cells().await;
             }
         })
     }
 
     /// What changed since the last tick; an empty object still says that the figures are fresh.
-    fn tell_cells(&mut self) {
+    async fn tell_cells(&mut self) {
         let evidence = Arc::clone(&self.evidence.borrow_and_update());
-        let Some(ticked) = self.app.events.ticked(&self.app, &self.view, &evidence) else {
+        let Some(ticked) = ticked(&self.app, &self.view, &evidence).await else {
             return;
         };
         let data = match (&self.sent, &ticked.before) {
@@ -182,14 +205,14 @@ impl Reader {
     /// A new version of this page, or of what stands around every page.
     fn tell_reload(&mut self) {
         let book = Arc::clone(&self.shown.borrow_and_update().book);
-        let page = book.page(&self.view).cloned();
+        let page = book.page(&self.view.page).cloned();
         let same_page = match (&page, &self.page) {
             (Some(new), Some(old)) => Arc::ptr_eq(new, old),
             (None, None) => true,
             _ => false,
         };
         if !(same_page && same_frame(&book, &self.book)) {
-            let data = serde_json::json!({ "page": self.view }).to_string();
+            let data = serde_json::json!({ "page": self.view.page }).to_string();
             self.waiting.push_back(Event::default().event("reload").data(data));
             self.sent = None;
         }
@@ -201,7 +224,7 @@ impl Reader {
     fn tell_problems(&mut self) {
         let (problems, kept) = {
             let shown = self.shown.borrow();
-            (shown.problems(&self.view), shown.is_kept(&self.view))
+            (shown.problems(&self.view.page), shown.is_kept(&self.view.page))
         };
         let html = pages::render_problems(&problems, kept);
         let data =

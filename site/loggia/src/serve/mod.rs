@@ -7,6 +7,7 @@
 //! 4. `routes`, `views`, `api`: what HTTP answers
 
 mod api;
+mod charts;
 mod events;
 mod ports;
 mod routes;
@@ -19,9 +20,11 @@ use crate::{report, source};
 use anyhow::Context;
 use document::ScrapeTarget;
 use evidence::Evidence;
+use futures_util::FutureExt;
 use pages::Assets;
 use shown::Shown;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -208,15 +211,17 @@ impl App {
     }
 }
 
-/// Spawns a task that logs its end: the one place where tasks of the server begin.
+/// Spawns a task that logs its end, a panic too: the one place where tasks of the server begin.
 fn spawn(
     tasks: &mut JoinSet<()>,
     name: &'static str,
     task: impl Future<Output = ()> + Send + 'static,
 ) {
     tasks.spawn(async move {
-        task.await;
-        tracing::debug!(task = name, "ended");
+        match AssertUnwindSafe(task).catch_unwind().await {
+            Ok(()) => tracing::debug!(task = name, "ended"),
+            Err(_) => tracing::error!(task = name, "ended by a panic; please report it"),
+        }
     });
 }
 

@@ -10,8 +10,10 @@ use axum::routing::get;
 use document::Page;
 use std::any::Any;
 use std::sync::Arc;
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::services::ServeFile;
 
 /// No script of the page's own, nothing from elsewhere. Styles may stand in attributes: a diagram's
 /// author gives fills there.
@@ -22,6 +24,7 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Everything that the site answers.
 pub(super) fn router(app: Arc<App>) -> Router {
+    let hosts = Hosts::of(&app.options.hostname);
     let prometheus =
         telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system());
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
@@ -45,8 +48,10 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(Arc::clone(&app))
         .nest("/prometheus", prometheus)
         .nest("/otlp", otlp)
-        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(wrong_method)
         .layer(CompressionLayer::new().gzip(true))
+        .layer(middleware::from_fn_with_state(hosts, known_host))
         .layer(middleware::from_fn(headers))
         .layer(CatchPanicLayer::custom(after_panic))
 }
@@ -64,7 +69,11 @@ async fn index(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn page_or_file(State(app): State<Arc<App>>, Path(path): Path<String>) -> Response {
+async fn page_or_file(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
     let shown = app.shown();
     let book = &shown.book;
     let at = |path: &str| book.pages.iter().find(|page| page.path == path);
@@ -75,13 +84,18 @@ async fn page_or_file(State(app): State<Arc<App>>, Path(path): Path<String>) -> 
     if path == "index.html" {
         return index(State(app.clone())).await;
     }
-    // `/guide/intro` and `/guide/` are what people type.
+    // `/guide/intro` and `/guide/` are what people type. Not for good: tomorrow another book may be
+    // served on this port.
     for guess in [format!("{trimmed}.html"), format!("{trimmed}/index.html")] {
         if at(&guess).is_some() {
-            return Redirect::permanent(&format!("/{guess}")).into_response();
+            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+            return Redirect::temporary(&format!("/{guess}{query}")).into_response();
         }
     }
-    if let Some(answer) = file(&app, &path).await {
+    if path.starts_with("prometheus/") || path.starts_with("otlp/") {
+        return api::unknown().await;
+    }
+    if let Some(answer) = file(&app, &path, request).await {
         return answer;
     }
     views::not_found(
@@ -91,7 +105,7 @@ async fn page_or_file(State(app): State<Arc<App>>, Path(path): Path<String>) -> 
     )
 }
 
-async fn nowhere(request: Request) -> Response {
+async fn wrong_method(request: Request) -> Response {
     api::problem(
         StatusCode::METHOD_NOT_ALLOWED,
         &format!("`{}` is not for `{}`", request.uri().path(), request.method()),
@@ -108,7 +122,11 @@ fn show_page(app: &App, page: &Arc<Page>) -> Response {
     ([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response()
 }
 
-async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Response {
+async fn asset(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
     let path = format!("assets/{path}");
     match app.assets.get(&path) {
         Some(asset) => (
@@ -116,7 +134,7 @@ async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Respons
             asset.bytes.clone(),
         )
             .into_response(),
-        None => match file(&app, &path).await {
+        None => match file(&app, &path, request).await {
             Some(answer) => answer,
             None => {
                 views::not_found(&app, "There is no such file", "Reload the page that named it.")
@@ -126,38 +144,67 @@ async fn asset(State(app): State<Arc<App>>, Path(path): Path<String>) -> Respons
 }
 
 /// A file of the author's beside the Markdown: only what the last reading of the folder listed.
-async fn file(app: &App, path: &str) -> Option<Response> {
+async fn file(app: &App, path: &str, request: Request) -> Option<Response> {
     let (folder, listed) = {
         let files = app.files.read().expect("no holder of this lock panics");
         (files.pages_dir.clone(), files.assets.iter().any(|asset| asset == path))
     };
-    let target = folder.join(path);
-    if !listed || !watch::is_below(&target, &folder) {
+    if !listed {
         return None;
     }
-    let bytes = tokio::fs::read(&target).await.ok()?;
-    let mime = mime_of(path);
-    Some(
-        ([(header::CONTENT_TYPE, mime), (header::CACHE_CONTROL, "no-cache")], bytes)
-            .into_response(),
-    )
+    let target = folder.join(path);
+    let checked = target.clone();
+    let inside = tokio::task::spawn_blocking(move || watch::is_below(&checked, &folder));
+    if !inside.await.unwrap_or(false) {
+        return None;
+    }
+    let answer = ServeFile::new(target).oneshot(request).await.ok()?;
+    (answer.status() != StatusCode::NOT_FOUND).then(|| answer.into_response())
 }
 
-fn mime_of(path: &str) -> &'static str {
-    match path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "avif" => "image/avif",
-        "svg" => "image/svg+xml",
-        "css" => "text/css; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "json" => "application/json",
-        "pdf" => "application/pdf",
-        "txt" | "toml" | "yaml" | "yml" => "text/plain; charset=utf-8",
-        "html" => "text/html; charset=utf-8",
-        _ => "application/octet-stream",
+/// Names under which this server may be asked. A page elsewhere could otherwise let its own name point
+/// here and read everything (DNS rebinding).
+#[derive(Debug, Clone)]
+enum Hosts {
+    /// Loopback names only, because that is where it listens.
+    Loopback,
+    /// Listening for others, it cannot know all its names.
+    Any,
+}
+
+impl Hosts {
+    fn of(hostname: &str) -> Self {
+        let address: Option<std::net::IpAddr> = hostname.parse().ok();
+        match address {
+            Some(address) if !address.is_loopback() => Self::Any,
+            None if hostname != "localhost" => Self::Any,
+            _ => Self::Loopback,
+        }
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.trim_matches(['[', ']']);
+        let address: Option<std::net::IpAddr> = name.parse().ok();
+        matches!(self, Self::Any)
+            || name.eq_ignore_ascii_case("localhost")
+            || name.to_ascii_lowercase().ends_with(".localhost")
+            || address.is_some_and(|address| address.is_loopback())
+    }
+}
+
+async fn known_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    match host {
+        Some(host) if !hosts.knows(host) => api::problem(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server answers to loopback names only",
+            "open it as http://127.0.0.1 with its port, or listen for others with --hostname",
+        ),
+        _ => next.run(request).await,
     }
 }
 

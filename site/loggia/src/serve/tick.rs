@@ -1,11 +1,12 @@
 //! Once a second: what does the book ask, what does telemetry answer, what does that prove.
 
 use super::App;
+use super::charts::QUERY_TIME;
 use document::Book;
 use evidence::{Evidence, Plan, Question, QuestionShape, Window};
 use promql::Value;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::MissedTickBehavior;
 
 /// Time between two looks.
@@ -58,7 +59,7 @@ pub(super) fn nothing_yet(book: &Book) -> Evidence {
 fn answer(app: &App, question: &Question, now: i64) -> Result<Value, String> {
     let query = promql::Query::parse(&question.query).map_err(|error| error.to_string())?;
     let storage = &*app.backend.metrics;
-    let limits = promql::Limits::default();
+    let limits = promql::Limits::default().until(Instant::now() + QUERY_TIME);
     let answer = match question.shape {
         QuestionShape::Instant => query.instant(storage, now, &limits),
         QuestionShape::Range { seconds, step_s } => {

@@ -1,20 +1,19 @@
 //! The live views: services, one service, traces, one trace. Routes call them; `pages` renders.
 
 use super::App;
+use super::charts::charts;
+use super::events::View;
 use super::tick::now_ms;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use document::Book;
 use evidence::{Evidence, Figure, ServiceEvidence};
-use pages::{Call, Cells, Chart, ChartSeries, Documented, ServiceView, Site, TraceFilters};
-use promql::Value;
+use pages::{Call, Cells, Documented, ServiceView, Site, TraceFilters};
 use serde::Deserialize;
 use std::sync::Arc;
 use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId};
 
-/// Steps of a chart; more than it has pixels would show nothing more.
-const CHART_STEPS: i64 = 120;
 /// A trace younger than this may still lack the spans of other services.
 const ARRIVAL_MS: i64 = 2000;
 /// Traces listed on a service page.
@@ -36,28 +35,18 @@ pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
     }
 }
 
-/// The live values of a page (`index`) or view (`live/services/orders`, with `?range=300` where the
-/// reader chose one), or `None` when there is no such.
-pub(super) fn cells(app: &App, view: &str, evidence: &Evidence) -> Option<Cells> {
-    let (view, range) = match view.split_once("?range=") {
-        Some((view, range)) => (view, Some(range)),
-        None => (view, None),
-    };
+/// The live values of a view, or `None` when there is no such.
+pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells> {
     let shown = app.shown();
     let site = site(app, &shown.book);
-    if let Some(page) = shown.book.page(view) {
+    if let Some(page) = shown.book.page(&view.page) {
         return Some(pages::cells_for_page(&site, page, evidence));
     }
-    let name = match view.strip_prefix("live/services") {
-        Some(rest) => rest.trim_start_matches('/'),
-        None if view.starts_with("live/") => "",
-        None => return None,
+    let Some(name) = view.page.strip_prefix("live/services/") else {
+        return view.page.starts_with("live/").then(|| pages::cells_for_services(&site, evidence));
     };
-    if name.is_empty() {
-        return Some(pages::cells_for_services(&site, evidence));
-    }
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
-    let range_s = seconds_of(range, app, evidence.at)?;
+    let range_s = view.range_s.unwrap_or_else(|| usual_range(app, evidence.at));
     let view = service_view(app, &shown.book, service, evidence, range_s);
     Some(pages::cells_for_service(&site, &view, evidence))
 }
@@ -341,95 +330,4 @@ fn documented(book: &Book, evidence: &Evidence, name: &str) -> Vec<Documented> {
         }
     }
     places
-}
-
-/// Rate by route, share of errors and duration, each over `range_s`.
-fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence) -> Vec<Chart> {
-    let job = serde_json::to_string(service).expect("a string serializes");
-    let range = i64::from(range_s) * 1000;
-    let step = (range / CHART_STEPS).max(1000);
-    let window = format!("{}s", (2 * step / 1000).max(i64::from(evidence.window.clamp(5, 30))));
-    let requests = |more: &str| {
-        format!("rate(http_server_request_duration_seconds_count{{job={job}{more}}}[{window}])")
-    };
-    let quantile = |q: &str| {
-        format!(
-            "histogram_quantile({q}, sum by (le) (rate(http_server_request_duration_seconds_bucket{{job={job}}}[{window}])))"
-        )
-    };
-    let line = |name: &str, query: String| ChartSeries {
-        name: name.to_owned(),
-        points: lines(app, &query, range, step, evidence.at)
-            .into_iter()
-            .next()
-            .map(|(_, points)| points)
-            .unwrap_or_default(),
-    };
-    let by_route = format!("sum by (http_request_method, http_route) ({})", requests(""));
-    vec![
-        Chart {
-            title: "Rate".to_owned(),
-            unit: "1/s".to_owned(),
-            series: lines(app, &by_route, range, step, evidence.at)
-                .into_iter()
-                .map(|(name, points)| ChartSeries { name, points })
-                .collect(),
-            threshold: None,
-        },
-        Chart {
-            title: "Errors".to_owned(),
-            unit: "ratio".to_owned(),
-            series: vec![line(
-                "5xx",
-                format!(
-                    "(sum({}) or 0 * sum({})) / sum({})",
-                    requests(",http_response_status_code=~\"5..\""),
-                    requests(""),
-                    requests("")
-                ),
-            )],
-            threshold: None,
-        },
-        Chart {
-            title: "Duration".to_owned(),
-            unit: "s".to_owned(),
-            series: [("p50", "0.5"), ("p95", "0.95"), ("p99", "0.99")]
-                .map(|(name, q)| line(name, quantile(q)))
-                .into(),
-            threshold: None,
-        },
-    ]
-}
-
-type Points = Vec<(i64, Option<f64>)>;
-
-/// The lines of a range query: the values of a line's labels as its name, gaps as `None`.
-fn lines(app: &App, query: &str, range: i64, step: i64, now: i64) -> Vec<(String, Points)> {
-    let end = now - now.rem_euclid(step);
-    let start = end - range;
-    let parsed = promql::Query::parse(query).expect("the charts' queries parse");
-    let limits = promql::Limits::default();
-    let answer = match parsed.range(&*app.backend.metrics, start, end, step, &limits) {
-        Ok(answer) => answer.value,
-        Err(error) => {
-            tracing::warn!(%error, query, "a chart's query failed");
-            return Vec::new();
-        }
-    };
-    let Value::Matrix(series) = answer else { return Vec::new() };
-    series
-        .into_iter()
-        .map(|line| {
-            let name: Vec<&str> = line.labels.iter().map(|(_, value)| value).collect();
-            let mut points: Points = (0..=range / step).map(|i| (start + i * step, None)).collect();
-            for sample in line.samples.iter().filter(|sample| sample.v.is_finite()) {
-                if let Some(point) =
-                    usize::try_from((sample.t - start) / step).ok().and_then(|i| points.get_mut(i))
-                {
-                    point.1 = Some(sample.v);
-                }
-            }
-            (name.join(" "), points)
-        })
-        .collect()
 }

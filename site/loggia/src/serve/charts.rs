@@ -1,0 +1,107 @@
+//! The charts of a service: their queries and their points. `views` asks for them.
+
+use super::App;
+use evidence::Evidence;
+use pages::{Chart, ChartSeries};
+use promql::Value;
+use std::time::{Duration, Instant};
+
+/// Steps of a chart; more than it has pixels would show nothing more.
+const CHART_STEPS: i64 = 120;
+/// A query of a chart or a tick that takes longer is given up.
+pub(super) const QUERY_TIME: Duration = Duration::from_secs(2);
+
+/// Rate by route, share of errors and duration, each over `range_s`.
+pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence) -> Vec<Chart> {
+    let job = serde_json::to_string(service).expect("a string serializes");
+    let range = i64::from(range_s) * 1000;
+    let step = (range / CHART_STEPS).max(1000);
+    let window = format!("{}s", (2 * step / 1000).max(i64::from(evidence.window.clamp(5, 30))));
+    let requests = |more: &str| {
+        format!("rate(http_server_request_duration_seconds_count{{job={job}{more}}}[{window}])")
+    };
+    let quantile = |q: &str| {
+        format!(
+            "histogram_quantile({q}, sum by (le) (rate(http_server_request_duration_seconds_bucket{{job={job}}}[{window}])))"
+        )
+    };
+    let line = |name: &str, query: String| ChartSeries {
+        name: name.to_owned(),
+        points: lines(app, &query, range, step, evidence.at)
+            .into_iter()
+            .next()
+            .map(|(_, points)| points)
+            .unwrap_or_default(),
+    };
+    let by_route = format!("sum by (http_request_method, http_route) ({})", requests(""));
+    vec![
+        Chart {
+            title: "Rate".to_owned(),
+            unit: "1/s".to_owned(),
+            series: lines(app, &by_route, range, step, evidence.at)
+                .into_iter()
+                .map(|(name, points)| ChartSeries { name, points })
+                .collect(),
+            threshold: None,
+        },
+        Chart {
+            title: "Errors".to_owned(),
+            unit: "ratio".to_owned(),
+            series: vec![line(
+                "5xx",
+                format!(
+                    "(sum({}) or 0 * sum({})) / sum({})",
+                    requests(",http_response_status_code=~\"5..\""),
+                    requests(""),
+                    requests("")
+                ),
+            )],
+            threshold: None,
+        },
+        Chart {
+            title: "Duration".to_owned(),
+            unit: "s".to_owned(),
+            series: [("p50", "0.5"), ("p95", "0.95"), ("p99", "0.99")]
+                .map(|(name, q)| line(name, quantile(q)))
+                .into(),
+            threshold: None,
+        },
+    ]
+}
+
+type Points = Vec<(i64, Option<f64>)>;
+
+/// The lines of a range query: the values of a line's labels as its name, gaps as `None`.
+fn lines(app: &App, query: &str, range: i64, step: i64, now: i64) -> Vec<(String, Points)> {
+    let end = now - now.rem_euclid(step);
+    let start = end - range;
+    let limits = promql::Limits::default().until(Instant::now() + QUERY_TIME);
+    // A service's name may make a query too long to parse.
+    let answer = promql::Query::parse(query).map_err(|error| error.to_string()).and_then(|query| {
+        let storage = &*app.backend.metrics;
+        query.range(storage, start, end, step, &limits).map_err(|error| error.to_string())
+    });
+    let answer = match answer {
+        Ok(answer) => answer.value,
+        Err(error) => {
+            tracing::warn!(error, "a chart's query failed");
+            return Vec::new();
+        }
+    };
+    let Value::Matrix(series) = answer else { return Vec::new() };
+    series
+        .into_iter()
+        .map(|line| {
+            let name: Vec<&str> = line.labels.iter().map(|(_, value)| value).collect();
+            let mut points: Points = (0..=range / step).map(|i| (start + i * step, None)).collect();
+            for sample in line.samples.iter().filter(|sample| sample.v.is_finite()) {
+                if let Some(point) =
+                    usize::try_from((sample.t - start) / step).ok().and_then(|i| points.get_mut(i))
+                {
+                    point.1 = Some(sample.v);
+                }
+            }
+            (name.join(" "), points)
+        })
+        .collect()
+}
