@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod geometry;
 mod labels;
+pub mod map;
 mod metrics;
 mod model;
 pub mod overlay;
