@@ -8,6 +8,8 @@
 //!    singular, and with well-known short forms ("authentication" is "auth"), all of them equal to
 //!    those of a name. "Payment Gateway" is therefore neither `payments` nor `gateway`.
 //!
+//! Entities, classes and states go by the first two alone: they are mostly data.
+//!
 //! Nothing is bound when two names fit equally well, and a stick figure only by an explicit line:
 //! a wrong binding is worse than none.
 
@@ -22,7 +24,7 @@ use traces::{GraphNode, NodeKind, ServiceGraph};
 /// Shorter node ids (`A`, `F1`) are letters of the author's and no names.
 const ID_CHARS_MIN: usize = 3;
 /// The graph's name for whoever starts traces.
-const USER: &str = "user";
+pub(crate) const USER: &str = "user";
 
 /// Everything that a box can stand for, with all its names.
 #[derive(Debug, Clone, Default)]
@@ -165,16 +167,23 @@ pub(crate) fn bound_of(node: &GraphNode, config: &Config) -> Bound {
 
 /// What a node stands for; `explicit` is the right side of its `%% bind:` line.
 pub fn bind(node: &Node, explicit: Option<&str>, names: &Names) -> Option<Bound> {
-    match candidates(node, explicit, names).as_slice() {
+    bind_by(Naming::Words, node, explicit, names)
+}
+
+fn bind_by(by: Naming, node: &Node, explicit: Option<&str>, names: &Names) -> Option<Bound> {
+    match candidates(by, node, explicit, names).as_slice() {
         [only] => Some(only.clone()),
         _ => None,
     }
 }
 
 /// All that fit equally well.
-fn candidates(node: &Node, explicit: Option<&str>, names: &Names) -> Vec<Bound> {
+fn candidates(by: Naming, node: &Node, explicit: Option<&str>, names: &Names) -> Vec<Bound> {
     if let Some(name) = explicit {
         return vec![names.explicit(name.trim(), node.shape)];
+    }
+    if by == Naming::Explicit {
+        return Vec::new();
     }
     if node.shape == Shape::Actor {
         return Vec::new();
@@ -191,24 +200,45 @@ fn candidates(node: &Node, explicit: Option<&str>, names: &Names) -> Vec<Bound> 
         }
     }
     let words = kinds.words(&node.label);
-    if words.is_empty() {
+    if words.is_empty() || by == Naming::Exact {
         return Vec::new();
     }
     names.which(kinds, |name| kinds.words(name) == words).into_iter().cloned().collect()
 }
 
-/// Diagram types whose boxes are things that run. In others (states, classes, entities) a box named
-/// like a service is mostly something else: there only explicit lines bind.
-fn shows_what_runs(kind: &str) -> bool {
-    !(["er", "class", "state", "gantt", "journey", "timeline", "mindmap"].contains(&kind))
+/// What decides in a diagram of some type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// A label or id that is a name or has a name's words.
+    Words,
+    /// A label or id that is a name. Entities, classes and states are mostly data: an `ORDER` is no
+    /// order service, but `orders` may well be meant.
+    Exact,
+    /// Explicit lines alone: tasks, topics and the like run nowhere.
+    Explicit,
+}
+
+impl Naming {
+    fn of(kind: &str) -> Self {
+        match kind {
+            "er" | "class" | "state" => Self::Exact,
+            "gantt" | "journey" | "timeline" | "mindmap" => Self::Explicit,
+            _ => Self::Words,
+        }
+    }
+}
+
+/// Whether a diagram's lines are calls. In others (states, classes, entities) they are relations.
+pub(crate) fn says_calls(kind: &str) -> bool {
+    Naming::of(kind) == Naming::Words
 }
 
 /// What the nodes of a drawing stand for, by node id.
 pub fn bind_drawing(drawing: &Drawing, names: &Names) -> BTreeMap<String, Bound> {
-    let by_name = shows_what_runs(&drawing.kind);
+    let by = Naming::of(&drawing.kind);
     let bound = |node: &Node| {
         let explicit = drawing.binds.get(&node.id).map(String::as_str);
-        if explicit.is_none() && !by_name { None } else { bind(node, explicit, names) }
+        bind_by(by, node, explicit, names)
     };
     drawing.nodes.iter().filter_map(|node| Some((node.id.clone(), bound(node)?))).collect()
 }
@@ -233,7 +263,7 @@ pub struct Suggestion {
 pub fn suggestions(book: &Book, names: &Names) -> Vec<Suggestion> {
     let mut found = Vec::new();
     for page in &book.pages {
-        for block in page.diagrams().filter(|block| shows_what_runs(&block.drawing.kind)) {
+        for block in page.diagrams().filter(|block| says_calls(&block.drawing.kind)) {
             for node in &block.drawing.nodes {
                 let explicit = block.drawing.binds.get(&node.id).map(String::as_str);
                 let candidates = near(node, explicit, names);
@@ -253,7 +283,7 @@ pub fn suggestions(book: &Book, names: &Names) -> Vec<Suggestion> {
 }
 
 fn near(node: &Node, explicit: Option<&str>, names: &Names) -> Vec<String> {
-    let fit = candidates(node, explicit, names);
+    let fit = candidates(Naming::Words, node, explicit, names);
     let mut near: Vec<String> = match fit.as_slice() {
         [_] => Vec::new(),
         [] if node.shape == Shape::Actor => Vec::new(),

@@ -2,21 +2,23 @@
 
 use crate::answers::Answers;
 use crate::binding::{Names, bind_drawing};
-use crate::overlay::Calls;
+use crate::calls::Calls;
 use crate::{Bound, Evidence, PageEvidence, Plan, ServiceEvidence};
-use crate::{kpis, services, strips};
+use crate::{drift, kpis, overlay, services, strips};
 use document::{Book, Page};
 use promql::Value;
 use std::collections::BTreeMap;
 use traces::ServiceGraph;
 
-/// What the answers (in the order of [`Plan::questions`]) and the graph prove about the book at
-/// `now_ms`, milliseconds since 1970. Questions without an answer are shown as not asked yet.
+/// What the answers (in the order of [`Plan::questions`]) and the graphs prove about the book at
+/// `now_ms`, milliseconds since 1970: `graph` over the plan's window, `observed` over
+/// [`crate::DRIFT_WINDOW_S`]. Questions without an answer are shown as not asked yet.
 pub fn evaluate(
     book: &Book,
     plan: &Plan,
     answers: &[Result<Value, String>],
     graph: &ServiceGraph,
+    observed: &ServiceGraph,
     now_ms: i64,
 ) -> Evidence {
     let answers = Answers::new(plan, answers, now_ms);
@@ -28,7 +30,13 @@ pub fn evaluate(
         let page_evidence = PageEvidence { kpis, ..drawn(page, &names, &calls, &services) };
         (page.id.clone(), page_evidence)
     });
-    Evidence { at: now_ms, window: plan.window.seconds(), pages: pages.collect(), services }
+    Evidence {
+        at: now_ms,
+        window: plan.window.seconds(),
+        pages: pages.collect(),
+        drift: drift::drift(book, &names, &services, graph, observed),
+        services,
+    }
 }
 
 /// Strips and diagrams of a page.
@@ -44,6 +52,6 @@ fn drawn(
         Some((section.id.clone(), strips::strip(section, &bound, services)?))
     });
     let diagrams =
-        page.diagrams().map(|block| calls.diagram(block, &bound[&block.index], services));
+        page.diagrams().map(|block| overlay::diagram(block, &bound[&block.index], calls, services));
     PageEvidence { strips: strips.collect(), kpis: Vec::new(), diagrams: diagrams.collect() }
 }

@@ -12,7 +12,7 @@
 //! assert_eq!(plan.window.seconds(), 30);
 //! let answers: Vec<_> = plan.questions.iter().map(|_| Err("no backend".to_owned())).collect();
 //! let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(30_000, 40_000);
-//! assert!(evaluate(&book, &plan, &answers, &graph, 40_000).services.is_empty());
+//! assert!(evaluate(&book, &plan, &answers, &graph, &graph, 40_000).services.is_empty());
 //! ```
 
 mod evaluate;
@@ -28,6 +28,8 @@ mod units;
 mod verdict;
 
 mod binding;
+mod calls;
+mod drift;
 mod overlay;
 mod strips;
 mod walk;
@@ -37,6 +39,10 @@ mod words;
 
 pub use binding::{Names, Suggestion, bind, bind_drawing, suggestions};
 pub use claim::{Claim, Comparison, parse_claim};
+pub use drift::{
+    CallsSeen, DRIFT_WINDOW_S, DiagramDrift, DrawnCall, Drift, Observation, PageDrift,
+    UndocumentedCall,
+};
 pub use evaluate::evaluate;
 pub use model::*;
 pub use plan::{Plan, Question, QuestionShape, plan};

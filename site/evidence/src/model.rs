@@ -16,6 +16,8 @@ pub struct Evidence {
     pub services: Vec<ServiceEvidence>,
     /// By [`document::Page::id`].
     pub pages: BTreeMap<String, PageEvidence>,
+    /// What the diagrams draw against what the traces show.
+    pub drift: crate::Drift,
 }
 
 /// What is known for one page.

@@ -12,6 +12,7 @@ pub(crate) enum View {
     Docs,
     Services,
     Traces,
+    Drift,
     Nothing,
 }
 
@@ -120,6 +121,7 @@ impl<'a> Frame<'a> {
                 View::Docs => "docs",
                 View::Services => "services",
                 View::Traces => "traces",
+                View::Drift => "drift",
                 View::Nothing => "",
             },
             groups: groups(site, &root, place.page),

@@ -10,6 +10,7 @@
 mod assets;
 mod cells;
 mod chart;
+mod drift;
 mod fault;
 mod figures;
 mod frame;
@@ -28,6 +29,7 @@ mod waterfall;
 
 pub use assets::{Asset, Assets};
 pub use cells::{Cell, Cells, cell_diff};
+pub use drift::{cells_for_drift, render_drift};
 pub use fault::render_error;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use page::render_page;

@@ -1,16 +1,17 @@
 //! Evidence to cells: which keys a page has and what stands in them.
 //!
 //! Keys: `svc.NAME.*` services, `sec.ID.*` strips, `kpi.ID.*` tiles, `dN.*` diagrams, `chart.N.*`
-//! and `call.*` on a service's page, `live.*` about the measuring itself.
+//! and `call.*` on a service's page, `live.*` about the measuring itself, `drift.*` on
+//! `/live/drift` (made there).
 
 use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
-use crate::{Call, Cell, Cells, ServiceView, Site, chart, spark};
+use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
-    Bound, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health, KpiEvidence,
-    NodeEvidence, ServiceEvidence, Strip, Verdict,
+    Bound, DiagramDrift, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health,
+    KpiEvidence, NodeEvidence, Observation, ServiceEvidence, Strip, UndocumentedCall, Verdict,
 };
 use std::collections::BTreeSet;
 
@@ -36,6 +37,9 @@ pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
     for block in diagrams(page) {
         if let Some(measured) = found.diagrams.get(block.index) {
             diagram_cells(&mut cells, block, measured);
+            if let Some(drift) = evidence.drift_of(&page.id, block.index) {
+                note_cells(&mut cells, block, drift, &evidence.drift.observation);
+            }
         }
     }
     with_shape(cells)
@@ -87,7 +91,7 @@ pub(crate) fn diagrams(page: &Page) -> impl Iterator<Item = &DiagramBlock> {
 }
 
 /// Which live elements there are, as one short text: pages that show other elements differ in it.
-fn with_shape(mut cells: Cells) -> Cells {
+pub(crate) fn with_shape(mut cells: Cells) -> Cells {
     // FNV-1a: no cryptography is needed to notice a change, and the value is stable between runs.
     let hash = cells
         .keys()
@@ -99,7 +103,7 @@ fn with_shape(mut cells: Cells) -> Cells {
     cells
 }
 
-fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
+pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
     let mut cells = Cells::new();
     let words = if site.live { "as of" } else { "snapshot of" };
     let at = if site.live {
@@ -180,10 +184,7 @@ fn kpi_cells(cells: &mut Cells, key: &str, kpi: &Kpi, measured: &KpiEvidence) {
 
 fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvidence) {
     let prefix = format!("d{}", block.index);
-    let label = |id: &str| {
-        let node = block.drawing.nodes.iter().find(|node| node.id == id);
-        node.map_or(id, |node| node.label.as_str()).to_owned()
-    };
+    let label = |id: &str| label_of(block, id);
     for (id, node) in &measured.nodes {
         let why = node_words(&label(id), node);
         cells.insert(format!("{prefix}.n.{id}"), Cell::state(health_state(node.health), why));
@@ -200,7 +201,11 @@ fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvid
             EdgeState::Confirmed => figures3(cells, &key, &seen.rate, &seen.p95, &seen.errors),
         }
     }
-    note_cells(cells, &prefix, block, measured, &label);
+}
+
+fn label_of(block: &DiagramBlock, id: &str) -> String {
+    let node = block.drawing.nodes.iter().find(|node| node.id == id);
+    node.map_or(id, |node| node.label.as_str()).to_owned()
 }
 
 fn figures3(cells: &mut Cells, key: &str, rate: &Figure, p95: &Figure, errors: &Figure) {
@@ -256,47 +261,35 @@ fn edge_state(edge: &EdgeEvidence) -> &'static str {
 /// The bar under a diagram: what was seen and not drawn, and the other way round.
 fn note_cells(
     cells: &mut Cells,
-    prefix: &str,
     block: &DiagramBlock,
-    measured: &DiagramEvidence,
-    label: &dyn Fn(&str) -> String,
+    drift: &DiagramDrift,
+    observation: &Observation,
 ) {
-    let seen: Vec<String> = measured
-        .undocumented
-        .iter()
-        .map(|(from, to, rate)| format!("{from} → {to} ({})", figures::amount(*rate, "1/s").text()))
-        .collect();
-    let unseen: Vec<String> = block
-        .drawing
-        .edges
-        .iter()
-        .filter(|edge| {
-            measured.edges.get(&edge.id).is_some_and(|e| e.state == EdgeState::NeverSeen)
+    let rate = |rate: f64| figures::amount(rate, "1/s").text();
+    let missing =
+        |call: &UndocumentedCall| format!("{} → {} ({})", call.from, call.to, rate(call.seen.rate));
+    let seen: Vec<String> = drift.undocumented.iter().map(missing).collect();
+    let unseen: Vec<String> = drift::never_seen(drift)
+        .map(|call| {
+            format!("{} → {}", label_of(block, &call.from_node), label_of(block, &call.to_node))
         })
-        .map(|edge| format!("{} → {}", label(&edge.from), label(&edge.to)))
         .collect();
-    let confirmed =
-        measured.edges.values().filter(|edge| edge.state == EdgeState::Confirmed).count();
     let state = if seen.is_empty() && unseen.is_empty() { "healthy" } else { "degraded" };
-    let edges = measured.edges.len();
-    let words = format!(
-        "{confirmed} of {edges} {} confirmed by traces",
-        if edges == 1 { "edge" } else { "edges" }
-    );
+    let words = drift::confirmed_words(drift.confirmed, drift.judged);
     let why = format!(
-        "{edges} of the {} drawn edges have both ends bound to something that runs",
+        "{}; {} of the {} drawn edges have both ends bound to something that runs",
+        drift::observed(observation).0,
+        drift.drawn.len(),
         block.drawing.edges.len()
     );
+    let prefix = format!("d{}", block.index);
     let mut put = |part: &str, cell: Cell| cells.insert(format!("{prefix}.{part}"), cell);
+    let list = |names: &[String]| {
+        cell(listed(names), if names.is_empty() { "none" } else { "some" }, names.join("; "))
+    };
     put("note", Cell::state(state, ""));
-    put(
-        "seen",
-        cell(listed(&seen), if seen.is_empty() { "none" } else { "some" }, seen.join("; ")),
-    );
-    put(
-        "unseen",
-        cell(listed(&unseen), if unseen.is_empty() { "none" } else { "some" }, unseen.join("; ")),
-    );
+    put("seen", list(&seen));
+    put("unseen", list(&unseen));
     put("confirmed", cell(words, state, why));
 }
 

@@ -5,7 +5,7 @@ use crate::frame::{Frame, Place, View, service_href};
 use crate::markup::escape;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
-use crate::{Cells, Site, cells_for_page, live};
+use crate::{Cells, Site, cells_for_page, drift, live};
 use askama::Template;
 use diagnostics::Diagnostic;
 use document::{DiagramBlock, Hero, Kpi, Page, Piece};
@@ -147,7 +147,8 @@ impl<'a> Body<'a> {
             .map(|(measured, evidence)| {
                 overlay::lay(self.site, &self.root, block, measured, evidence)
             });
-        let bare = measured.is_none_or(|m| m.edges.is_empty() && m.undocumented.is_empty());
+        let drift = self.evidence.and_then(|found| found.drift_of(&self.page.id, block.index));
+        let anchor = encode(&drift::anchor(&self.page.id, block.index));
         written(&FigureTemplate {
             index: block.index,
             caption: &block.caption,
@@ -155,7 +156,8 @@ impl<'a> Body<'a> {
             width: block.drawing.view_box.width.round().max(1.0),
             prefix: format!("d{}", block.index),
             overlay,
-            bare,
+            bare: drift.is_none(),
+            drift: self.site.live.then(|| format!("{}live/drift#{anchor}", self.root)),
             values: self.values,
         })
     }
@@ -234,6 +236,8 @@ struct FigureTemplate<'a> {
     prefix: String,
     overlay: Option<Overlay>,
     bare: bool,
+    /// Where the drift of this diagram is told.
+    drift: Option<String>,
     values: Values<'a>,
 }
 

@@ -194,8 +194,8 @@ impl GraphState {
         self.collect(now_ms);
     }
 
-    /// The graph over the last `window_ms`.
-    pub(crate) fn read(&self, window_ms: i64, now_ms: i64) -> ServiceGraph {
+    /// The graph over the last `window_ms`; `timed` says whether quantiles are worked out.
+    pub(crate) fn read(&self, window_ms: i64, now_ms: i64, timed: bool) -> ServiceGraph {
         let window_ms = window_ms.clamp(1000, MAX_WINDOW_S * 1000);
         let first = second(now_ms - window_ms) + 1;
         let counted_since = self.since_ms.unwrap_or(now_ms).max(first * 1000);
@@ -203,7 +203,7 @@ impl GraphState {
         let mut edges: Vec<_> = self
             .edges
             .iter()
-            .map(|((from, to), edge)| edge.read(from, to, first, covered_s))
+            .map(|((from, to), edge)| edge.read(from, to, first, covered_s, timed))
             .collect();
         edges.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
         ServiceGraph {
@@ -285,12 +285,21 @@ impl GraphState {
 }
 
 impl Edge {
-    fn read(&self, from: &GraphNode, to: &GraphNode, first: i64, covered_s: f64) -> GraphEdge {
+    fn read(
+        &self,
+        from: &GraphNode,
+        to: &GraphNode,
+        first: i64,
+        covered_s: f64,
+        timed: bool,
+    ) -> GraphEdge {
         let mut sum = Counts::default();
         for slot in self.slots.since(first) {
             sum.calls += slot.calls;
             sum.failed += slot.failed;
-            sum.durations.merge(&slot.durations);
+            if timed {
+                sum.durations.merge(&slot.durations);
+            }
         }
         GraphEdge {
             from: from.clone(),

@@ -128,17 +128,34 @@ fn doubt_is_reported_and_not_bound() {
 }
 
 #[test]
-fn entities_and_states_are_no_services() {
-    let markdown = "```mermaid\nerDiagram\n  ORDERS ||--o{ PAYMENTS : has\n```\n\n\
-                    ```mermaid\nstateDiagram-v2\n  Orders --> Payments\n```\n";
-    let world = World::new(&ten_toml(), markdown);
-    for diagram in &world.evidence().pages["page"].diagrams {
-        assert!(diagram.nodes.is_empty(), "{diagram:?}");
+fn entities_classes_and_states_bind_by_whole_names_alone() {
+    for (mermaid, expected) in [
+        ("erDiagram\n  ORDERS ||--o{ PAYMENT : has", &["ORDERS=orders"][..]),
+        ("erDiagram\n  ORDER ||--o{ ORDER_ITEM : has", &[]),
+        ("stateDiagram-v2\n  Orders --> Paid\n  Paid --> [*]", &["Orders=orders"]),
+        ("stateDiagram-v2\n  state \"Order Service\" as s1\n  s1 --> Paid", &["s1=orders"]),
+        ("stateDiagram-v2\n  OrderPlaced --> PaymentService", &[]),
+        ("classDiagram\n  class payments\n  Payment --> payments", &["payments=payments"]),
+        (
+            "classDiagram\n  class Ledger\n  Payment --> Ledger\n  %% bind: Ledger = payments",
+            &["Ledger=payments"],
+        ),
+    ] {
+        let world = World::new(&ten_toml(), &format!("```mermaid\n{mermaid}\n```\n"));
+        let diagram = &world.evidence().pages["page"].diagrams[0];
+        let bound: Vec<_> = diagram
+            .nodes
+            .iter()
+            .map(|(id, node)| format!("{id}={}", shown(Some(node.bound.clone()))))
+            .collect();
+        assert_eq!(bound, expected, "{mermaid}");
+        assert!(diagram.edges.is_empty(), "lines are relations there: {mermaid}");
     }
 }
 
 fn ten_toml() -> String {
-    "[output.loggia.services.orders]\n[output.loggia.services.payments]\n".to_owned()
+    "[output.loggia.services.orders]\ntitle = \"Order Service\"\n[output.loggia.services.payments]\n"
+        .to_owned()
 }
 
 #[test]

@@ -231,7 +231,8 @@ fn questions_are_asked_once_and_windows_put_in() {
 fn before_the_first_answer_figures_are_loading() {
     let world = World::new("[output.loggia.services.orders]\n", "");
     let plan = evidence::plan(&world.book, world.window);
-    let evidence: Evidence = evidence::evaluate(&world.book, &plan, &[], &world.graph(), NOW);
+    let evidence: Evidence =
+        evidence::evaluate(&world.book, &plan, &[], &world.graph(), &world.graph(), NOW);
     assert_eq!(evidence.services[0].rate, Figure::Loading);
     assert_eq!(evidence.services[0].errors, Figure::Loading);
     assert_eq!(evidence.services[0].reason, "not asked yet");

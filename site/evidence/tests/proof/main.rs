@@ -4,6 +4,7 @@
 
 mod binding;
 mod diagrams;
+mod drift;
 mod figures;
 mod total;
 mod world;

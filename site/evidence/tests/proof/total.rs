@@ -92,8 +92,8 @@ proptest! {
         let world = &*WORLD;
         let plan = evidence::plan(&world.book, Window::covering(Some(now), now));
         let graph = graph(rate, calls, failed);
-        let first = evidence::evaluate(&world.book, &plan, &answers, &graph, now);
-        let again = evidence::evaluate(&world.book, &plan, &answers, &graph, now);
+        let first = evidence::evaluate(&world.book, &plan, &answers, &graph, &graph, now);
+        let again = evidence::evaluate(&world.book, &plan, &answers, &graph, &graph, now);
         prop_assert_eq!(&first, &again);
         for figure in all_figures(&first) {
             if let Figure::Value(v) | Figure::Stale(v, _) = figure {

@@ -123,7 +123,7 @@ impl World {
     pub(crate) fn evidence(&self) -> Evidence {
         let plan = evidence::plan(&self.book, self.window);
         let answers: Vec<_> = plan.questions.iter().map(|q| self.ask(&q.query, q.shape)).collect();
-        evidence::evaluate(&self.book, &plan, &answers, &self.graph(), NOW)
+        evidence::evaluate(&self.book, &plan, &answers, &self.graph(), &self.graph(), NOW)
     }
 
     fn ask(&self, query: &str, shape: QuestionShape) -> Result<Value, String> {

@@ -56,6 +56,32 @@ pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
         .into_response()
 }
 
+/// `GET /api/live/drift`: what the diagrams draw against what the traces show.
+pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
+    let evidence = app.evidence();
+    Json(json!({ "at": evidence.at, "drift": evidence.drift })).into_response()
+}
+
+/// `GET /api/live/claims`: every figure that the book states, with its verdict.
+pub(super) async fn claims(State(app): State<Arc<App>>) -> Response {
+    let evidence = app.evidence();
+    let shown = app.shown();
+    let mut claims = Vec::new();
+    for page in &shown.book.pages {
+        let Some(found) = evidence.pages.get(&page.id) else { continue };
+        for (kpi, measured) in page.kpis().zip(&found.kpis) {
+            claims.push(json!({
+                "page": page.id,
+                "source": page.source,
+                "label": kpi.label,
+                "claim": kpi.claim.as_ref().unwrap_or(&kpi.value),
+                "measured": measured,
+            }));
+        }
+    }
+    Json(json!({ "at": evidence.at, "window": evidence.window, "claims": claims })).into_response()
+}
+
 /// `GET /api/live/traces`: takes the same filters as the page.
 pub(super) async fn traces(
     State(app): State<Arc<App>>,

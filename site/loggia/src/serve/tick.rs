@@ -45,7 +45,8 @@ fn look(app: &App, now: i64) -> Evidence {
     let answers: Vec<_> =
         plan.questions.iter().map(|question| answer(app, question, now)).collect();
     let graph = app.backend.traces.graph(i64::from(window.seconds()) * 1000, now);
-    evidence::evaluate(book, &plan, &answers, &graph, now)
+    let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
+    evidence::evaluate(book, &plan, &answers, &graph, &observed, now)
 }
 
 /// Evidence before the first look.
@@ -53,7 +54,7 @@ pub(super) fn nothing_yet(book: &Book) -> Evidence {
     let now = now_ms();
     let plan = evidence::plan(book, Window::covering(None, now));
     let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(1000, now);
-    evidence::evaluate(book, &plan, &[], &graph, now)
+    evidence::evaluate(book, &plan, &[], &graph, &graph, now)
 }
 
 fn answer(app: &App, question: &Question, now: i64) -> Result<Value, String> {

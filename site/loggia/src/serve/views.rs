@@ -1,4 +1,4 @@
-//! The live views: services, one service, traces, one trace. Routes call them; `pages` renders.
+//! The live views: services, one service, traces, one trace, drift. Routes call them; `pages` renders.
 
 use super::App;
 use super::charts::charts;
@@ -42,6 +42,9 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     if let Some(page) = shown.book.page(&view.page) {
         return Some(pages::cells_for_page(&site, page, evidence));
     }
+    if view.page == "live/drift" {
+        return Some(pages::cells_for_drift(&site, evidence));
+    }
     let Some(name) = view.page.strip_prefix("live/services/") else {
         return view.page.starts_with("live/").then(|| pages::cells_for_services(&site, evidence));
     };
@@ -49,6 +52,12 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     let range_s = view.range_s.unwrap_or_else(|| usual_range(app, evidence.at));
     let view = service_view(app, &shown.book, service, evidence, range_s);
     Some(pages::cells_for_service(&site, &view, evidence))
+}
+
+/// `GET /live/drift`.
+pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
+    let shown = app.shown();
+    html(pages::render_drift(&site(&app, &shown.book), &app.evidence()))
 }
 
 /// `GET /live/services`.

@@ -3,8 +3,9 @@
 use diagnostics::SourceFile;
 use document::{Book, Config, Piece, ServiceConfig, ServiceId};
 use evidence::{
-    Bound, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health, KpiEvidence,
-    NodeEvidence, PageEvidence, ServiceEvidence, Strip, Verdict,
+    Bound, CallsSeen, DiagramDrift, DiagramEvidence, DrawnCall, Drift, EdgeEvidence, EdgeState,
+    Evidence, Figure, Health, KpiEvidence, NodeEvidence, Observation, PageDrift, PageEvidence,
+    ServiceEvidence, Strip, UndocumentedCall, Verdict,
 };
 use pages::{Assets, Call, Chart, ChartSeries, Documented, ServiceView, Site};
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ pub(crate) fn evidence(book: &Book) -> Evidence {
         at: NOW,
         window: 30,
         services: vec![service("gateway"), service("orders"), service(HOSTILE)],
+        drift: drift(page),
         pages: BTreeMap::from([(page.id.clone(), found)]),
     }
 }
@@ -127,6 +129,68 @@ fn diagram(page: &document::Page) -> DiagramEvidence {
         ]),
         edges: edges.map(|drawn| (drawn.id.clone(), edge.clone())).collect(),
         undocumented: vec![(HOSTILE.to_owned(), "orders".to_owned(), 1.2)],
+    }
+}
+
+fn drift(page: &document::Page) -> Drift {
+    let seen = CallsSeen {
+        calls: 1_240,
+        rate: 1.2,
+        first_seen: NOW - 60_000,
+        last_seen: NOW,
+        example_trace: HOSTILE.to_owned(),
+    };
+    let drawn = |state, unjudged: Option<&str>, edge: &str| DrawnCall {
+        edge: edge.to_owned(),
+        from_node: "A".to_owned(),
+        to_node: "B".to_owned(),
+        from: "gateway".to_owned(),
+        to: HOSTILE.to_owned(),
+        state,
+        unjudged: unjudged.map(str::to_owned),
+        seen: (state != EdgeState::NeverSeen).then(|| seen.clone()),
+    };
+    let missing = UndocumentedCall {
+        from_node: HOSTILE.to_owned(),
+        to_node: "B".to_owned(),
+        from: HOSTILE.to_owned(),
+        to: "orders".to_owned(),
+        queue: Some(HOSTILE.to_owned()),
+        seen: seen.clone(),
+    };
+    let diagram = DiagramDrift {
+        index: 0,
+        caption: HOSTILE.to_owned(),
+        scenario: true,
+        confirmed: 1,
+        judged: 3,
+        conformance: Some(1.0 / 3.0),
+        drawn: vec![
+            drawn(EdgeState::Confirmed, None, "one"),
+            drawn(EdgeState::Idle, None, "two"),
+            drawn(EdgeState::NeverSeen, None, "three"),
+            drawn(EdgeState::NeverSeen, Some(HOSTILE), HOSTILE),
+        ],
+        undocumented: vec![missing],
+        mend: vec![format!("{HOSTILE} --> B")],
+    };
+    Drift {
+        observation: Observation {
+            window_s: 900.0,
+            covered_s: 252.0,
+            traces: 1_240,
+            unpaired: 0,
+            traced_share: Some(0.1),
+        },
+        conformance: Some(1.0 / 3.0),
+        pages: vec![PageDrift {
+            id: page.id.clone(),
+            title: HOSTILE.to_owned(),
+            path: page.path.clone(),
+            source: page.source.clone(),
+            conformance: Some(1.0 / 3.0),
+            diagrams: vec![diagram],
+        }],
     }
 }
 

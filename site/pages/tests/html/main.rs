@@ -27,6 +27,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("services", pages::render_services(&site, &evidence)),
         ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
         ("traces", pages::render_traces(&site, &search, Some(&evidence))),
+        ("drift", pages::render_drift(&site, &evidence)),
         (
             "trace",
             pages::render_trace(
@@ -122,6 +123,11 @@ fn every_cell_has_its_place_and_every_place_its_cell() {
         &pages::cells_for_services(&site, &evidence),
     );
     check(
+        "drift",
+        &pages::render_drift(&site, &evidence),
+        &pages::cells_for_drift(&site, &evidence),
+    );
+    check(
         "service",
         &pages::render_service(&site, &view, &evidence),
         &pages::cells_for_service(&site, &view, &evidence),
@@ -141,7 +147,25 @@ fn figures_stand_in_the_page_as_the_server_sends_it() {
                 "holds",
                 "&#60; 200 ms",
                 "measured over the last 30 s",
-                "1 of 1 edge confirmed by traces",
+                "1 of 3 edges confirmed by traces",
+                "live/drift#index.figure-0",
+            ][..],
+        ),
+        (
+            "drift",
+            &[
+                "1,240 traces in 4.2 min of the last 15 min",
+                "Traces show 10 % of the requests that metrics count",
+                "33.3 %",
+                "1 of 3 edges confirmed by traces",
+                "not drawn",
+                "confirmed",
+                "idle",
+                "never seen",
+                "not judged",
+                "href=\"../index.html#figure-0\"",
+                "A sequence shows one scenario",
+                "--&#62; B",
             ][..],
         ),
         ("services", &["412/s", "2 of 2", "no traffic"][..]),
