@@ -85,7 +85,106 @@ fn addresses_answer_with_a_status_in_words() {
         assert!(!text.contains("<script>alert"), "{path}: {text}");
         assert!(answer.headers.contains("content-security-policy"), "{path}: {}", answer.headers);
     }
-    assert_eq!(send("POST", &format!("{url}/index.html"), &[], b"x").unwrap().status, 405);
+    let wrong = send("POST", &format!("{url}/index.html"), &[], b"x").unwrap();
+    assert_eq!(wrong.status, 405);
+    assert!(wrong.text().contains("pages answer to GET"), "{}", wrong.text());
+    assert_eq!(
+        send("DELETE", &format!("{url}/prometheus/api/v1/ghost"), &[], b"").unwrap().status,
+        405
+    );
+}
+
+#[test]
+fn another_sites_name_that_points_here_reads_nothing() {
+    let dir = small_book();
+    let served = serve(dir.path());
+    let port = served.url.rsplit(':').next().unwrap();
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("localhost:{port}"), 200),
+        (format!("[::1]:{port}"), 200),
+        (format!("docs.localhost:{port}"), 200),
+        (format!("evil.example:{port}"), 421),
+        ("127.0.0.1.evil.example".to_owned(), 421),
+    ] {
+        let answer = get_as(&served.url, &host);
+        assert_eq!(answer, status, "{host}");
+    }
+}
+
+/// The status of `GET /` with a `Host` of its own.
+fn get_as(url: &str, host: &str) -> u16 {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    String::from_utf8_lossy(&head[9..]).parse().unwrap()
+}
+
+/// Names from telemetry are anybody's text.
+#[test]
+fn a_hostile_service_name_hurts_nobody() {
+    let dir = small_book();
+    let served = serve(dir.path());
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    for (nth, name) in [
+        "\"".repeat(16_384),
+        "<script>alert(1)</script>".to_owned(),
+        "../../etc".to_owned(),
+        "\u{1}".repeat(4096),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let spans = serde_json::json!({ "resourceSpans": [{
+            "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": name } }] },
+            "scopeSpans": [{ "spans": [{
+                "traceId": format!("{:032x}", nth + 1), "spanId": "00000000000000aa", "name": "<b>work</b>", "kind": 2,
+                "startTimeUnixNano": (now - 1_000_000).to_string(), "endTimeUnixNano": now.to_string(),
+            }] }],
+        }] });
+        let url = format!("http://127.0.0.1:{}/v1/traces", served.http);
+        let body = serde_json::to_vec(&spans).unwrap();
+        let answer = send("POST", &url, &[("content-type", "application/json")], &body).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let services = until("the services are known", SOON, || {
+        let answer = get(&format!("{}/api/live/services", served.url)).ok()?.json().ok()?;
+        let services = answer["services"].as_array()?.clone();
+        (services.len() >= 4).then_some(services)
+    });
+    for service in &services {
+        let name: String =
+            service["id"].as_str().unwrap().bytes().map(|b| format!("%{b:02x}")).collect();
+        // A name may be too long for an address; the answer is then one in words, too.
+        let page = get(&format!("{}/live/services/{name}", served.url)).unwrap();
+        assert!([200, 404, 414, 431].contains(&page.status), "{}", page.status);
+        assert!(!page.text().contains("<script>alert"), "{name} as HTML");
+        let json = get(&format!("{}/api/live/snapshot?page=live/services/{name}", served.url)).unwrap();
+        assert!([200, 404, 414, 431].contains(&json.status), "{}", json.status);
+    }
+    for path in [
+            format!("/live/services/{name}"),
+            format!("/api/live/snapshot?page=live/services/{name}"),
+        ] {
+            let answer = get(&format!("{}{path}", served.url)).unwrap();
+            assert!([200, 404, 414, 431].contains(&answer.status), "{}", answer.status);
+            assert!(!answer.text().contains("<script>alert"), "{}", answer.text());
+        }
+    }
+    for path in
+        ["/", "/live/services", "/live/traces", "/live/traces/00000000000000000000000000000002"]
+    {
+        let answer = get(&format!("{}{path}", served.url)).unwrap();
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(
+            !answer.text().contains("<script>alert") && !answer.text().contains("<b>work"),
+            "{path}"
+        );
+    }
+    assert!(!served.program.printed().contains("panicked"), "{}", served.program.printed());
 }
 
 #[test]

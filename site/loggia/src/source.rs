@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use document::{Book, Config};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 /// A Markdown file or `book.toml` larger than this is refused.
@@ -137,12 +138,10 @@ impl Source {
             .sort_by_file_name()
             .into_iter()
             .filter_entry(|entry| {
+                let written =
+                    || build_dir.is_some() && entry.path().canonicalize().ok() == build_dir;
                 entry.depth() == 0
-                    || !(is_hidden(entry.file_name())
-                        || entry.file_type().is_dir()
-                            && (BUILT.iter().any(|name| entry.file_name() == *name)
-                                || build_dir.is_some()
-                                    && entry.path().canonicalize().ok() == build_dir))
+                    || !(is_foreign(entry) || entry.file_type().is_dir() && written())
             });
         for entry in entries {
             let entry =
@@ -175,6 +174,29 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Names, lengths and times of change of `book.toml` and of all files of the source folder, as one
+/// number: as long as it stays the same nothing was saved.
+pub(crate) fn stamp(root: &Path, pages_dir: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let files = walkdir::WalkDir::new(pages_dir)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_foreign(entry))
+        .filter_map(Result::ok)
+        .map(walkdir::DirEntry::into_path);
+    for path in files.chain([root.join(BOOK_TOML)]) {
+        let Ok(found) = fs::metadata(&path) else { continue };
+        (&path, found.len(), found.modified().ok()).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Hidden files and folders of other tools.
+fn is_foreign(entry: &walkdir::DirEntry) -> bool {
+    let name = entry.file_name();
+    is_hidden(name) || entry.file_type().is_dir() && BUILT.iter().any(|built| name == *built)
 }
 
 /// One text file, or the finding why it cannot be shown.

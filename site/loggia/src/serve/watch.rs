@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 /// Editors write a file in several steps; what follows within this time is one save.
 const DEBOUNCE: Duration = Duration::from_millis(60);
 /// Folders, rather than files, are watched, so that a rename over the file is seen. Should the
-/// system's watching miss something (network folders), this look at all times of change finds it.
+/// system's watching miss something (network folders), this look at all times of change finds it, and
+/// only then is anything read.
 const FALLBACK_LOOK: Duration = Duration::from_secs(5);
 
 /// Watches until the app ends.
@@ -35,22 +36,28 @@ pub(super) async fn run(app: Arc<App>) {
         }
     };
     if let Some(debouncer) = &mut debouncer {
-        let folder = &app.options.dir;
-        if let Err(error) = debouncer.watch(folder, RecursiveMode::Recursive) {
-            tracing::warn!(%error, "cannot watch `{}`", folder.display());
-        }
-        let pages = app.pages_dir();
-        if !pages.starts_with(folder)
-            && let Err(error) = debouncer.watch(&pages, RecursiveMode::Recursive)
+        // The book's own folder may hold a whole repository: only `book.toml` in it matters.
+        let (root, pages) = (app.options.dir.clone(), app.pages_dir());
+        for (folder, mode) in
+            [(root, RecursiveMode::NonRecursive), (pages, RecursiveMode::Recursive)]
         {
-            tracing::warn!(%error, "cannot watch `{}`", pages.display());
+            if let Err(error) = debouncer.watch(&folder, mode) {
+                tracing::warn!(%error, "cannot watch `{}`", folder.display());
+            }
         }
     }
+    let mut seen = stamp(&app).await;
     loop {
         tokio::select! {
             () = app.token.cancelled() => return,
-            received = changed.recv() => if received.is_none() { std::future::pending::<()>().await },
-            () = tokio::time::sleep(FALLBACK_LOOK) => {}
+            Some(()) = changed.recv() => seen = stamp(&app).await,
+            () = tokio::time::sleep(FALLBACK_LOOK) => {
+                let now = stamp(&app).await;
+                if now == seen {
+                    continue;
+                }
+                seen = now;
+            }
         }
         let reading = Arc::clone(&app);
         // A panic inside would end only this reading; it is logged by the join error.
@@ -58,6 +65,12 @@ pub(super) async fn run(app: Arc<App>) {
             tracing::error!(%error, "reading the book failed");
         }
     }
+}
+
+/// Names, lengths and times of change of all files of the book, as one number.
+async fn stamp(app: &Arc<App>) -> Option<u64> {
+    let (root, pages) = (app.options.dir.clone(), app.pages_dir());
+    tokio::task::spawn_blocking(move || source::stamp(&root, &pages)).await.ok()
 }
 
 fn reload(app: &App) {
