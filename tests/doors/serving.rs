@@ -162,17 +162,9 @@ fn a_hostile_service_name_hurts_nobody() {
         let page = get(&format!("{}/live/services/{name}", served.url)).unwrap();
         assert!([200, 404, 414, 431].contains(&page.status), "{}", page.status);
         assert!(!page.text().contains("<script>alert"), "{name} as HTML");
-        let json = get(&format!("{}/api/live/snapshot?page=live/services/{name}", served.url)).unwrap();
+        let json =
+            get(&format!("{}/api/live/snapshot?page=live/services/{name}", served.url)).unwrap();
         assert!([200, 404, 414, 431].contains(&json.status), "{}", json.status);
-    }
-    for path in [
-            format!("/live/services/{name}"),
-            format!("/api/live/snapshot?page=live/services/{name}"),
-        ] {
-            let answer = get(&format!("{}{path}", served.url)).unwrap();
-            assert!([200, 404, 414, 431].contains(&answer.status), "{}", answer.status);
-            assert!(!answer.text().contains("<script>alert"), "{}", answer.text());
-        }
     }
     for path in
         ["/", "/live/services", "/live/traces", "/live/traces/00000000000000000000000000000002"]
