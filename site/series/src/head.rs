@@ -99,20 +99,24 @@ impl Head {
 
     /// Stores `v` at `t` (milliseconds since 1970) in the series `labels`, which is added if it is new.
     ///
-    /// Within a series times must ascend; the very same sample again is accepted and changes nothing.
+    /// Within a series times must ascend; the very same sample again is accepted and changes nothing. The caller
+    /// vouches for the time: what others sent comes in through [`Head::append_scrape`], which bounds it.
     pub fn append(&self, labels: &Labels, t: i64, v: f64) -> Result<(), AppendError> {
         let mut outcome = ScrapeOutcome::default();
-        self.append_one(labels, Sample { t, v }, &mut outcome)
+        self.append_one(labels, Sample { t, v }, i64::MAX, &mut outcome)
     }
 
-    /// Stores the samples of one scrape. A refused sample does not keep the others out.
+    /// Stores the samples of one scrape that ended at `now_ms`. A refused sample does not keep the others out; refused
+    /// are also samples further ahead than [`Limits::ahead_ms`].
     pub fn append_scrape<'a>(
         &self,
+        now_ms: i64,
         samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
     ) -> ScrapeOutcome {
+        let latest = now_ms.saturating_add(self.limits.ahead_ms);
         let mut outcome = ScrapeOutcome::default();
         for (labels, sample) in samples {
-            if let Err(error) = self.append_one(labels, sample, &mut outcome) {
+            if let Err(error) = self.append_one(labels, sample, latest, &mut outcome) {
                 outcome.first_error.get_or_insert(error);
             }
         }
@@ -123,9 +127,14 @@ impl Head {
         &self,
         labels: &Labels,
         sample: Sample,
+        latest: i64,
         outcome: &mut ScrapeOutcome,
     ) -> Result<(), AppendError> {
-        let result = self.store(labels, sample, outcome);
+        let result = if sample.t > latest {
+            Err(AppendError::TooNew { t: sample.t, latest })
+        } else {
+            self.store(labels, sample, outcome)
+        };
         match &result {
             Ok(Appended::New(_)) => {
                 outcome.appended += 1;
@@ -206,27 +215,33 @@ impl Head {
         Ok(())
     }
 
-    /// Drops chunks older than the retention, then the oldest ones until the bytes are within their limit, then series
-    /// without samples. To be called now and then with the present time (milliseconds since 1970).
+    /// Drops chunks older than the retention and samples further ahead than [`Limits::ahead_ms`], then the oldest chunks
+    /// until the bytes are within their limit, then series without samples. To be called now and then with the present
+    /// time (milliseconds since 1970), which may have been set back meanwhile.
     pub fn truncate(&self, now_ms: i64) {
+        let latest = now_ms.saturating_add(self.limits.ahead_ms);
         let mut cutoff = now_ms.saturating_sub(self.limits.retention_ms);
-        self.drop_before(cutoff);
+        // What was dropped while the clock was ahead must not keep the present out once it is right again.
+        if self.counters.oldest.load(Relaxed) > now_ms {
+            self.counters.oldest.store(cutoff, Relaxed);
+        }
+        self.drop_outside(cutoff, latest);
         let slice = (self.limits.retention_ms / EVICTION_SLICES).max(1);
         while self.counters.bytes.load(Relaxed) > self.limits.bytes && cutoff < now_ms {
             cutoff = cutoff.saturating_add(slice).min(now_ms);
-            self.drop_before(cutoff);
+            self.drop_outside(cutoff, latest);
         }
     }
 
-    fn drop_before(&self, cutoff: i64) {
+    fn drop_outside(&self, cutoff: i64, latest: i64) {
         self.counters.oldest.fetch_max(cutoff, Relaxed);
         let mut emptied = Vec::new();
         for series in self.read().all() {
             let mut chunks = series.chunks();
             let before = chunks.bytes();
-            let samples = chunks.drop_before(cutoff);
+            let samples = chunks.drop_before(cutoff) + chunks.drop_after(latest);
             self.counters.samples.fetch_sub(samples, Relaxed);
-            self.counters.bytes.fetch_sub(before - chunks.bytes(), Relaxed);
+            self.add_bytes(chunks.bytes() as isize - before as isize);
             if chunks.is_empty() {
                 emptied.push(series.labels.clone());
             }

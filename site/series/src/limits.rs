@@ -12,6 +12,9 @@ pub const DEFAULT_LABEL_BYTES: usize = 8 * 1024;
 pub const DEFAULT_RETENTION_MS: i64 = 2 * 60 * 60 * 1000;
 /// Bytes that chunks and labels take at most together, unless configured otherwise.
 pub const DEFAULT_BYTES: usize = 96 * 1024 * 1024;
+/// How far ahead of the present a sample may lie, unless configured otherwise: ten minutes, in milliseconds. One sample
+/// of next year would keep out all others of its series until then.
+pub const DEFAULT_AHEAD_MS: i64 = 10 * 60 * 1000;
 
 /// The limits of one head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Limits {
     pub label_bytes: usize,
     /// Milliseconds for which samples are kept.
     pub retention_ms: i64,
+    /// Milliseconds by which a sample may lie ahead of the present.
+    pub ahead_ms: i64,
     /// Bytes of chunks and labels together, estimated; beyond them the oldest chunks go first on `truncate`, and new
     /// series are refused until then.
     pub bytes: usize,
@@ -36,6 +41,7 @@ impl Default for Limits {
             labels_per_series: DEFAULT_LABELS_PER_SERIES,
             label_bytes: DEFAULT_LABEL_BYTES,
             retention_ms: DEFAULT_RETENTION_MS,
+            ahead_ms: DEFAULT_AHEAD_MS,
             bytes: DEFAULT_BYTES,
         }
     }
@@ -93,6 +99,16 @@ pub enum AppendError {
         t: i64,
         /// The start of the kept time.
         oldest: i64,
+    },
+    /// The sample lies too far ahead of the present.
+    #[error(
+        "the sample at {t} ms lies in the future, after {latest} ms\nhelp: OpenMetrics has times in seconds, the text format of Prometheus in milliseconds"
+    )]
+    TooNew {
+        /// The sample's time.
+        t: i64,
+        /// The latest time that is taken now.
+        latest: i64,
     },
     /// The series has another value at this very time.
     #[error("the series already has another value at {t} ms")]

@@ -91,6 +91,24 @@ impl SeriesChunks {
         samples
     }
 
+    /// Drops the samples after `latest_ms`; gives their number. The last sample that stays is in the open chunk again.
+    pub(crate) fn drop_after(&mut self, latest_ms: i64) -> usize {
+        let mut dropped = 0;
+        while self.open.last().is_some_and(|last| last.t > latest_ms) {
+            let reaching = self.open.snapshot();
+            self.open = ChunkBuilder::new();
+            reaching.samples().take_while(|s| s.t <= latest_ms).for_each(|s| self.open.push(s));
+            dropped += reaching.len() - self.open.len();
+            if self.open.is_empty()
+                && let Some(chunk) = self.sealed.pop()
+            {
+                self.sealed_bytes -= chunk_bytes(&chunk);
+                chunk.samples().for_each(|sample| self.open.push(sample));
+            }
+        }
+        dropped
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sealed.is_empty() && self.open.is_empty()
     }

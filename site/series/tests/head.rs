@@ -155,6 +155,55 @@ fn old_samples_and_empty_series_go() {
     assert_eq!((empty.series, empty.samples, empty.bytes), (0, 0, 0));
 }
 
+/// Ten minutes of seconds, then a clock that jumps.
+#[test]
+fn a_clock_that_jumps_is_survived() {
+    const HOUR: i64 = 3_600_000;
+    let series = labels(&[("__name__", "x")]);
+    for ahead in [0, 5 * 60_000, HOUR, 5 * HOUR, 24 * 365 * HOUR] {
+        let head = Head::new(Limits { bytes: 30_000, ..Limits::default() });
+        let scrape = |t: i64, now: i64| {
+            head.append_scrape(now, [(&series, Sample { t, v: 1.0 })]).first_error
+        };
+        for second in 0..600 {
+            assert_eq!(scrape(second * 1_000, second * 1_000), None);
+        }
+        for second in 600..1_000 {
+            let jumped = second * 1_000 + ahead;
+            assert_eq!(scrape(jumped, jumped), None);
+        }
+        head.truncate(1_000_000 + ahead);
+        // Put right: what lies further ahead than allowed goes, and new samples come in at once.
+        head.truncate(1_000_000);
+        let newest = head.stats().newest_ms.unwrap_or(0);
+        assert!(newest <= 1_600_000, "{newest}");
+        assert_eq!(scrape(newest + 1, 1_600_000), None);
+        let other = labels(&[("__name__", "y")]);
+        let outcome = head.append_scrape(1_001_000, [(&other, Sample { t: 1_001_000, v: 1.0 })]);
+        assert_eq!((outcome.appended, outcome.first_error), (1, None), "ahead {ahead}");
+        let stats = head.stats();
+        let held: usize = head
+            .select(&[], i64::MIN, i64::MAX)
+            .iter()
+            .map(|data| data.samples(i64::MIN, i64::MAX).len())
+            .sum();
+        assert_eq!(stats.samples, held, "what is counted is what is held");
+    }
+}
+
+#[test]
+fn samples_of_the_future_are_refused() {
+    let head = Head::new(Limits { ahead_ms: 1_000, ..Limits::default() });
+    let series = labels(&[("__name__", "x")]);
+    for (t, taken) in [(5_000, true), (6_000, true), (6_001, false), (i64::MAX, false)] {
+        let outcome = head.append_scrape(5_000, [(&series, Sample { t, v: 1.0 })]);
+        assert_eq!((outcome.appended == 1, outcome.refused == 0), (taken, taken), "{t}");
+        let error = (!taken).then_some(AppendError::TooNew { t, latest: 6_000 });
+        assert_eq!(outcome.first_error, error);
+    }
+    assert_eq!(head.stats().newest_ms, Some(6_000));
+}
+
 #[test]
 fn bytes_are_bounded_by_giving_up_the_oldest() {
     let head = Head::new(Limits { bytes: 30_000, retention_ms: 10_000_000, ..Limits::default() });
@@ -191,7 +240,7 @@ fn scrapes_from_many_threads_lose_nothing() {
                     .collect();
                 for second in 0..200_i64 {
                     let sample = Sample { t: second * 1_000, v: second as f64 };
-                    let outcome = head.append_scrape(sets.iter().map(|set| (set, sample)));
+                    let outcome = head.append_scrape(200_000, sets.iter().map(|set| (set, sample)));
                     assert_eq!(outcome.appended, 50);
                 }
             });

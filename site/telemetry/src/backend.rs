@@ -15,6 +15,8 @@ use traces::{LogLimits, LogStore, StoreLimits, TraceStore};
 
 /// Metrics whose help, type and unit are remembered.
 const MAX_METADATA: usize = 10_000;
+/// Bytes of the name of a metric of which that is remembered.
+const MAX_METADATA_NAME_BYTES: usize = 512;
 
 /// How much a [`Backend`] keeps.
 #[derive(Debug, Clone, Default)]
@@ -137,13 +139,19 @@ impl Backend {
 
     pub(crate) fn learn_metadata(&self, found: &BTreeMap<String, MetricMeta>) {
         let known = self.metadata.read().unwrap_or_else(PoisonError::into_inner);
-        if found.iter().all(|(name, meta)| known.get(name) == Some(meta)) {
+        let full = known.len() >= MAX_METADATA;
+        let old = |(name, meta): (&String, &MetricMeta)| match known.get(name) {
+            Some(kept) => kept == meta,
+            None => full || name.len() > MAX_METADATA_NAME_BYTES,
+        };
+        if found.iter().all(old) {
             return;
         }
         drop(known);
         let mut known = self.metadata.write().unwrap_or_else(PoisonError::into_inner);
         for (name, meta) in found {
-            if known.len() < MAX_METADATA || known.contains_key(name) {
+            let room = known.len() < MAX_METADATA && name.len() <= MAX_METADATA_NAME_BYTES;
+            if room || known.contains_key(name) {
                 known.insert(name.clone(), meta.clone());
             }
         }
@@ -169,15 +177,17 @@ impl Backend {
 
     /// Takes an OTLP request of metric points; says what of it was refused.
     pub fn accept_metrics(&self, request: ExportMetricsServiceRequest) -> Option<Rejection> {
+        let (now_ms, ahead_ms) = (self.now_ms(), self.metrics.limits().ahead_ms);
         let converted = {
             let mut deltas = self.deltas.lock().unwrap_or_else(PoisonError::into_inner);
-            otlp_metrics::convert(request, &mut deltas, self.now_ms())
+            otlp_metrics::convert(request, &mut deltas, now_ms, ahead_ms)
         };
+        // Nobody sent these as points, so their refusal is nobody's partial success.
+        self.metrics.append_scrape(now_ms, converted.senders.iter().map(|(l, s)| (l, *s)));
         self.learn_metadata(&converted.metadata);
         let (mut accepted, mut rejected, mut message) = (0, converted.rejected, converted.message);
         for point in &converted.points {
-            let outcome =
-                self.metrics.append_scrape(point.iter().map(|(labels, sample)| (labels, *sample)));
+            let outcome = self.metrics.append_scrape(now_ms, point.iter().map(|(l, s)| (l, *s)));
             match outcome.first_error {
                 None => accepted += 1,
                 Some(error) => {
@@ -191,6 +201,16 @@ impl Backend {
         self.counters.points.add(accepted);
         self.counters.points_rejected.add(rejected);
         Rejection::of(rejected, message)
+    }
+}
+
+impl Backend {
+    /// Lets go of what is too old or too much. Traces, logs and exemplars keep their limits whenever
+    /// something is appended.
+    pub(crate) fn tidy(&self) {
+        let now_ms = self.now_ms();
+        self.metrics.truncate(now_ms);
+        self.deltas.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms);
     }
 }
 

@@ -12,6 +12,9 @@ use std::sync::{PoisonError, RwLock};
 const MAX_SERIES: usize = 2000;
 /// Exemplars that are kept of one series.
 const MAX_OF_SERIES: usize = 20;
+/// Characters that the labels of one exemplar have together, as OpenMetrics has it. One with more is
+/// not kept: a part of an id leads nowhere.
+const MAX_LABEL_CHARS: usize = 128;
 
 type Kept = BTreeMap<Labels, VecDeque<Exemplar>>;
 
@@ -20,8 +23,12 @@ type Kept = BTreeMap<Labels, VecDeque<Exemplar>>;
 pub struct Exemplars(RwLock<Kept>);
 
 impl Exemplars {
-    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last.
+    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last or is too long.
     pub(crate) fn append(&self, labels: &Labels, exemplar: &Exemplar, now_ms: i64) {
+        let chars = |(name, value): &(String, String)| name.chars().count() + value.chars().count();
+        if exemplar.labels.iter().map(chars).sum::<usize>() > MAX_LABEL_CHARS {
+            return;
+        }
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !kept.contains_key(labels) && kept.len() >= MAX_SERIES {
             forget_oldest(&mut kept);
@@ -104,6 +111,12 @@ mod tests {
             store.append(&series("a"), &exemplar(trace + 10, Some(30)), 5);
         }
         assert_eq!(count(0, 100), MAX_OF_SERIES);
+        for (length, kept) in [(MAX_LABEL_CHARS - 1, 1), (MAX_LABEL_CHARS, 0)] {
+            let job = format!("long-{length}");
+            let labels = vec![("x".to_owned(), "ä".repeat(length))];
+            store.append(&series(&job), &Exemplar { labels, ..exemplar(1, None) }, 5);
+            assert_eq!(store.select(&[Matcher::equal("job", job)], 0, 100).len(), kept);
+        }
         for job in 0..MAX_SERIES {
             store.append(&series(&format!("job-{job}")), &exemplar(1, None), 50);
         }

@@ -7,6 +7,9 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Bytes of a metric's help and of its unit; the rest is cut off.
+const MAX_HELP_BYTES: usize = 1024;
+
 /// What a metric counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +43,16 @@ pub struct MetricMeta {
     pub help: String,
     /// The unit, `` if not said.
     pub unit: String,
+}
+
+impl MetricMeta {
+    /// With help and unit cut to what is kept of them.
+    pub(crate) fn new(kind: MetricKind, mut help: String, mut unit: String) -> Self {
+        for text in [&mut help, &mut unit] {
+            text.truncate(text.floor_char_boundary(MAX_HELP_BYTES));
+        }
+        Self { kind, help, unit }
+    }
 }
 
 /// Why a body cannot be read.
@@ -131,11 +144,12 @@ fn describe(comment: &str, metadata: &mut BTreeMap<String, MetricMeta>) {
         return;
     }
     let meta = metadata.entry(name.to_owned()).or_default();
-    match keyword {
-        "HELP" => meta.help = unescape(text).into_owned(),
-        "UNIT" => meta.unit = text.to_owned(),
-        _ => meta.kind = kind(text),
-    }
+    let said = std::mem::take(meta);
+    *meta = match keyword {
+        "HELP" => MetricMeta::new(said.kind, unescape(text).into_owned(), said.unit),
+        "UNIT" => MetricMeta::new(said.kind, said.help, text.to_owned()),
+        _ => MetricMeta { kind: kind(text), ..said },
+    };
 }
 
 fn kind(word: &str) -> MetricKind {

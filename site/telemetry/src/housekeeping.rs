@@ -8,14 +8,13 @@ use tokio_util::sync::CancellationToken;
 /// Time between two rounds.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Drops samples that are too old or too many, until cancelled. Traces and logs keep their limits
-/// whenever something is appended.
+/// Drops samples that are too old or too many and totals that nobody adds to, until cancelled.
 pub async fn run_housekeeping(backend: Arc<Backend>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
         let backend = backend.clone();
         // Dropping chunks of many series takes a while and must not hold up the network.
-        let round = tokio::task::spawn_blocking(move || backend.metrics.truncate(backend.now_ms()));
+        let round = tokio::task::spawn_blocking(move || backend.tidy());
         if round.await.is_err() {
             tracing::error!("dropping old samples failed");
         }

@@ -20,29 +20,40 @@ use traces::{Attribute, Resource};
 const MAX_TOTALS: usize = 50_000;
 /// Buckets of one histogram point.
 const MAX_BUCKETS: usize = 512;
-/// How far a point's time may lie ahead of ours, milliseconds: one sample of next year would keep out
-/// all until then.
-const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+/// How long a running total is kept for a sender that is silent, milliseconds: a sender that comes back
+/// later begins at zero again, as after a restart.
+const MAX_SILENCE_MS: i64 = 60 * 60 * 1000;
 
 /// Running totals of sums that arrive as differences.
 #[derive(Debug, Default)]
-pub(crate) struct DeltaSums(HashMap<Labels, f64>);
+pub(crate) struct DeltaSums(HashMap<Labels, Total>);
+
+/// What the differences of one series add up to.
+#[derive(Debug, Default)]
+struct Total {
+    value: f64,
+    /// When the last difference came, milliseconds since 1970.
+    used_ms: i64,
+}
 
 /// A request as series.
 #[derive(Debug, Default)]
 pub(crate) struct Converted {
     /// For each point its samples: several for a histogram.
     pub(crate) points: Vec<Vec<(Labels, Sample)>>,
+    /// One `target_info` for each sender that says more of itself than its name.
+    pub(crate) senders: Vec<(Labels, Sample)>,
     pub(crate) metadata: BTreeMap<String, MetricMeta>,
     pub(crate) rejected: u64,
     pub(crate) message: String,
 }
 
-/// Turns a request that arrived at `now_ms` into series.
+/// Turns a request that arrived at `now_ms` into series. A point may lie `ahead_ms` ahead of that.
 pub(crate) fn convert(
     request: ExportMetricsServiceRequest,
     deltas: &mut DeltaSums,
     now_ms: i64,
+    ahead_ms: i64,
 ) -> Converted {
     let mut out = Converted::default();
     for group in request.resource_metrics {
@@ -51,9 +62,9 @@ pub(crate) fn convert(
         ));
         let target = target_labels(&resource);
         for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
-            Conversion { target: &target, deltas, now_ms, out: &mut out }.metric(metric);
+            Conversion { target: &target, deltas, now_ms, ahead_ms, out: &mut out }.metric(metric);
         }
-        out.points.extend(target_info(&resource, &target, now_ms));
+        out.senders.extend(target_info(&resource, &target, now_ms));
     }
     out
 }
@@ -63,6 +74,7 @@ struct Conversion<'a> {
     target: &'a [(String, String)],
     deltas: &'a mut DeltaSums,
     now_ms: i64,
+    ahead_ms: i64,
     out: &'a mut Converted,
 }
 
@@ -95,8 +107,7 @@ impl Conversion<'_> {
         if name.is_empty() {
             return self.reject(1, "a metric without a name".to_owned());
         }
-        let meta =
-            MetricMeta { kind, help: metric.description, unit: unit_suffix(&metric.unit, ratio) };
+        let meta = MetricMeta::new(kind, metric.description, unit_suffix(&metric.unit, ratio));
         self.out.metadata.insert(name.clone(), meta);
         let named = Named { name, delta: temporality == AggregationTemporality::Delta as i32 };
         match metric.data {
@@ -178,10 +189,10 @@ impl Conversion<'_> {
     /// Keeps the samples of one point, at the point's time.
     fn point(&mut self, named: &Named, time_ns: u64, flags: u32, mut samples: Vec<(Labels, f64)>) {
         let t = if time_ns == 0 { self.now_ms } else { (time_ns / 1_000_000) as i64 };
-        if t > self.now_ms + MAX_AHEAD_MS {
+        if t > self.now_ms.saturating_add(self.ahead_ms) {
             return self.reject(1, format!("metric `{}` has a point of the future", named.name));
         }
-        if named.delta && !self.deltas.add_up(&mut samples) {
+        if named.delta && !self.deltas.add_up(&mut samples, self.now_ms) {
             return self.reject(1, format!("more than {MAX_TOTALS} series of differences"));
         }
         let over = no_value(flags);
@@ -206,17 +217,27 @@ impl Conversion<'_> {
 
 impl DeltaSums {
     /// Replaces differences by totals; `false` when there is no room for a new total.
-    fn add_up(&mut self, samples: &mut [(Labels, f64)]) -> bool {
+    fn add_up(&mut self, samples: &mut [(Labels, f64)], now_ms: i64) -> bool {
         let fresh = samples.iter().filter(|(labels, _)| !self.0.contains_key(labels)).count();
         if self.0.len() + fresh > MAX_TOTALS {
             return false;
         }
         for (labels, value) in samples {
             let total = self.0.entry(labels.clone()).or_default();
-            *total += *value;
-            *value = *total;
+            total.value += *value;
+            total.used_ms = now_ms;
+            *value = total.value;
         }
         true
+    }
+
+    /// Forgets the totals of senders that have been silent for too long.
+    pub(crate) fn expire(&mut self, now_ms: i64) {
+        self.0.retain(|_, total| {
+            // The clock may have been set back since.
+            total.used_ms = total.used_ms.min(now_ms);
+            now_ms - total.used_ms <= MAX_SILENCE_MS
+        });
     }
 }
 
@@ -246,7 +267,7 @@ fn target_info(
     resource: &Resource,
     target: &[(String, String)],
     now_ms: i64,
-) -> Option<Vec<(Labels, Sample)>> {
+) -> Option<(Labels, Sample)> {
     let said = |key: &str| matches!(key, "service.name" | "service.instance.id");
     let more: Vec<_> =
         resource.attributes.iter().filter(|attribute| !said(&attribute.key)).cloned().collect();
@@ -255,7 +276,7 @@ fn target_info(
         return None;
     }
     pairs.extend_from_slice(target);
-    Some(vec![(PointLabels(pairs).named("target_info", &[]), Sample { t: now_ms, v: 1.0 })])
+    Some((PointLabels(pairs).named("target_info", &[]), Sample { t: now_ms, v: 1.0 }))
 }
 
 /// Attributes as labels. Of keys that become the same label the values are joined, as the specification
@@ -377,7 +398,7 @@ mod tests {
                 "scopeMetrics":[{{"metrics":[{metrics}]}}]}}]}}"#
         );
         let request: Request = serde_json::from_str(&json).expect("valid OTLP");
-        let converted = convert(request, deltas, 5_000);
+        let converted = convert(request, deltas, 5_000, 600_000);
         let samples = converted
             .points
             .iter()
@@ -445,6 +466,18 @@ mod tests {
         assert_eq!(
             read(metric, &mut deltas),
             [r#"a_total{instance="orders-1", job="orders"} 4 @5000"#]
+        );
+        let kept = |deltas: &mut DeltaSums, now_ms: i64| {
+            deltas.expire(now_ms);
+            deltas.0.len()
+        };
+        assert_eq!(kept(&mut deltas, 5_000 + MAX_SILENCE_MS), 1);
+        // A clock that was set back counts from where it is.
+        assert_eq!(kept(&mut deltas, 1_000), 1);
+        assert_eq!(kept(&mut deltas, 5_000 + MAX_SILENCE_MS), 0);
+        assert_eq!(
+            read(metric, &mut deltas),
+            [r#"a_total{instance="orders-1", job="orders"} 2 @5000"#]
         );
     }
 

@@ -1,4 +1,5 @@
-//! The scraper: which targets there are, and a task for each.
+//! The scraper: which targets there are, and a task for each. Each discovery URL has a task of its own
+//! too, so that none waits for another, and no target for any of them.
 //!
 //! `loggia` starts it with the configured targets and discovery URLs; what it fetches is appended to
 //! the backend's metrics, and how it went is told by the backend's list of targets.
@@ -11,6 +12,7 @@ use series::Labels;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Time between looks at a discovery URL that has not answered yet.
@@ -59,61 +61,71 @@ impl Default for ScrapeOptions {
     }
 }
 
-/// A discovery URL and what it listed last.
-struct Source {
-    url: String,
-    listed: Option<Vec<StaticTarget>>,
-    failing: bool,
-}
+/// Lists of targets that wait for the scraper.
+const LISTS: usize = 8;
 
 /// Scrapes until cancelled. Targets come and go with what the discovery URLs list; while a URL does
 /// not answer, what it listed last stays.
 pub async fn run_scraper(backend: Arc<Backend>, options: ScrapeOptions, cancel: CancellationToken) {
     let fetcher = Fetcher::new(options.timeout, options.body_bytes);
-    let discoverer = Fetcher::new(options.timeout, MAX_DISCOVERY_BYTES);
-    let mut sources: Vec<_> = options
-        .discovery
-        .iter()
-        .map(|url| Source { url: url.clone(), listed: None, failing: false })
-        .collect();
+    let (lists, mut listing) = mpsc::channel(LISTS);
+    for (index, url) in options.discovery.iter().enumerate() {
+        let source = Source {
+            url: url.clone(),
+            fetcher: Fetcher::new(options.timeout, MAX_DISCOVERY_BYTES),
+            refresh: options.refresh,
+            lists: lists.clone(),
+            index,
+        };
+        task::spawn("discovery", cancel.clone(), source.run());
+    }
+    drop(lists);
+    let mut listed: Vec<Vec<StaticTarget>> = vec![Vec::new(); options.discovery.len()];
     let mut running = Running::new();
     loop {
-        for source in &mut sources {
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = source.refresh(&discoverer) => {}
-            }
-        }
-        let listed = sources.iter().filter_map(|source| source.listed.as_ref()).flatten();
-        let wanted = options.targets.iter().chain(listed).take(MAX_TARGETS);
+        let wanted = options.targets.iter().chain(listed.iter().flatten()).take(MAX_TARGETS);
         reconcile(
             &mut running,
             wanted,
             |target| TargetLoop::new(&backend, &fetcher, &options, target),
             &cancel,
         );
-
-        let waiting = sources.iter().any(|source| source.listed.is_none());
-        let pause = if waiting { FIRST_REFRESH.min(options.refresh) } else { options.refresh };
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            Some((index, targets)) = listing.recv() => listed[index] = targets,
+            // Without a discovery URL nothing changes any more.
+            else => return cancel.cancelled().await,
         }
     }
 }
 
+/// A discovery URL that is asked again and again.
+struct Source {
+    url: String,
+    fetcher: Fetcher,
+    refresh: Duration,
+    lists: mpsc::Sender<(usize, Vec<StaticTarget>)>,
+    index: usize,
+}
+
 impl Source {
-    async fn refresh(&mut self, fetcher: &Fetcher) {
-        match discover(fetcher, &self.url).await {
-            Ok(targets) => {
-                self.listed = Some(targets);
-                self.failing = false;
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::info!(url = self.url, %error, "no list of scrape targets yet");
+    async fn run(self) {
+        let (mut pause, mut failing) = (FIRST_REFRESH.min(self.refresh), false);
+        loop {
+            match discover(&self.fetcher, &self.url).await {
+                Ok(targets) => {
+                    (pause, failing) = (self.refresh, false);
+                    if self.lists.send((self.index, targets)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::info!(url = self.url, %error, "no list of scrape targets yet");
+                    }
                 }
             }
+            tokio::time::sleep(pause).await;
         }
     }
 }

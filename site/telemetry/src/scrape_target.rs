@@ -102,7 +102,7 @@ impl TargetLoop {
     }
 
     async fn scrape(&mut self) {
-        let (now_ms, began) = (self.backend.now_ms().max(self.last_ms + 1), Instant::now());
+        let (now_ms, began) = (self.moment(), Instant::now());
         self.scrape += 1;
         self.last_ms = now_ms;
         let fetched = self.fetcher.get(&self.status.url, &[("accept", ACCEPT)]).await;
@@ -119,6 +119,18 @@ impl TargetLoop {
         self.report(outcome, now_ms, began.elapsed());
     }
 
+    /// The time of a scrape: after the one before, unless the clock was set back so far that its time
+    /// would be refused.
+    fn moment(&self) -> i64 {
+        let now_ms = self.backend.now_ms();
+        let ahead_ms = self.last_ms.saturating_sub(now_ms);
+        if ahead_ms < self.backend.metrics.limits().ahead_ms {
+            now_ms.max(self.last_ms + 1)
+        } else {
+            now_ms
+        }
+    }
+
     fn store(&mut self, exposition: &Exposition, now_ms: i64) -> Result<Outcome, String> {
         if exposition.samples.len() > MAX_SAMPLES {
             return Err(format!(
@@ -127,6 +139,7 @@ impl TargetLoop {
             ));
         }
         let (scrape, target) = (self.scrape, &self.status.labels);
+        let label_bytes = self.backend.metrics.limits().label_bytes;
         let mut batch = Vec::with_capacity(exposition.samples.len());
         for sample in &exposition.samples {
             if !self.known.contains_key(sample.series) {
@@ -136,7 +149,9 @@ impl TargetLoop {
             let known = self.known.get_mut(sample.series).expect("inserted above if need be");
             known.scrape = scrape;
             known.timed = sample.timestamp_ms.is_some();
-            if let Some(exemplar) = &sample.exemplar {
+            if let Some(exemplar) = &sample.exemplar
+                && known.labels.bytes() <= label_bytes
+            {
                 self.backend.exemplars.append(&known.labels, exemplar, now_ms);
             }
             batch.push((
@@ -147,7 +162,7 @@ impl TargetLoop {
         let stored = self
             .backend
             .metrics
-            .append_scrape(batch.iter().map(|(labels, sample)| (labels, *sample)));
+            .append_scrape(now_ms, batch.iter().map(|(labels, sample)| (labels, *sample)));
         let refused = stored.out_of_order + stored.refused;
         if let Some(error) = stored.first_error.filter(|_| refused > 0) {
             tracing::debug!(url = self.status.url, refused, %error, "samples were refused");
@@ -170,7 +185,7 @@ impl TargetLoop {
             .iter()
             .filter(|(_, known)| !known.timed)
             .map(|(_, known)| (&known.labels, marker));
-        self.backend.metrics.append_scrape(over);
+        self.backend.metrics.append_scrape(now_ms, over);
     }
 
     fn report(&mut self, outcome: Result<Outcome, String>, now_ms: i64, took: Duration) {
@@ -197,7 +212,7 @@ impl TargetLoop {
         ];
         let samples =
             self.reports.iter().zip(values).map(|(labels, v)| (labels, Sample { t: now_ms, v }));
-        self.backend.metrics.append_scrape(samples);
+        self.backend.metrics.append_scrape(now_ms, samples);
         self.status = TargetStatus {
             health,
             last_error: error,
@@ -210,11 +225,12 @@ impl TargetLoop {
     }
 
     fn end(&mut self) {
-        let now_ms = self.backend.now_ms().max(self.last_ms + 1);
+        let now_ms = self.moment();
         self.scrape += 1;
         self.mark_vanished(now_ms);
         let marker = Sample { t: now_ms, v: stale_marker() };
-        self.backend.metrics.append_scrape(self.reports.iter().map(|labels| (labels, marker)));
+        let over = self.reports.iter().map(|labels| (labels, marker));
+        self.backend.metrics.append_scrape(now_ms, over);
         self.backend.scraped.remove(&self.status.labels);
     }
 }

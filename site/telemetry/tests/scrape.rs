@@ -11,9 +11,10 @@ use http::header;
 use series::{Matcher, Sample, Storage as _};
 use served::{Served, noise, until};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use telemetry::{Backend, Limits, ScrapeOptions, StaticTarget, TargetHealth, run_scraper};
+use telemetry::{Backend, Clock, Limits, ScrapeOptions, StaticTarget, TargetHealth, run_scraper};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A body that a test can change while it is served.
@@ -146,6 +147,66 @@ async fn targets_come_and_go_with_discovery() {
     *listed.lock().unwrap() = b"[]".to_vec();
     until("it is gone", || backend.targets().is_empty()).await;
     until("its series are over", || is_over(&backend, "a") && is_over(&backend, "up")).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_discovery_url_that_does_not_answer() {
+    let served = Served::http(serve("/metrics", "text/plain", &body("a 1\n"))).await;
+    let list = format!(r#"[{{"targets":["{}"],"labels":{{"job":"listed"}}}}]"#, served.address);
+    let answers = Served::http(serve("/targets", "application/json", &body(&list))).await;
+    // Takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (backend, _guard) = start(ScrapeOptions {
+        targets: vec![target(&served)],
+        discovery: vec![
+            format!("http://{}/targets", silent.local_addr().unwrap()),
+            format!("{}/targets", answers.url()),
+        ],
+        timeout: Duration::from_secs(600),
+        ..options()
+    });
+    let jobs = || {
+        let up = backend.targets().into_iter().filter(|of| of.health == TargetHealth::Up);
+        up.map(|of| of.job().to_owned()).collect::<Vec<_>>()
+    };
+    until("both are scraped", || jobs() == ["listed", "orders"]).await;
+}
+
+#[tokio::test]
+async fn samples_of_the_future_keep_nobody_out() {
+    // Milliseconds where OpenMetrics wants seconds.
+    let text = "a 1 1700000000000\nb 2\n# EOF\n";
+    let body = body(text);
+    let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let served = Served::http(serve("/metrics", open, &body)).await;
+    let (backend, _guard) = start(ScrapeOptions { targets: vec![target(&served)], ..options() });
+    until("scraped", || last(&backend, "b") == Some(2.0)).await;
+    assert_eq!((samples(&backend, "a").len(), last(&backend, "up")), (0, Some(1.0)));
+    assert!(backend.counters.samples_rejected.get() > 0);
+    *body.lock().unwrap() = b"a 3\n# EOF\n".to_vec();
+    until("the target is mended", || last(&backend, "a") == Some(3.0)).await;
+}
+
+#[tokio::test]
+async fn scrapes_go_on_when_the_clock_is_put_right() {
+    let served = Served::http(serve("/metrics", "text/plain", &body("a 1\n"))).await;
+    let true_ms = 1_700_000_000_000;
+    let wrong = Arc::new(AtomicI64::new(24 * 3_600_000));
+    let ahead = wrong.clone();
+    let clock = Clock::from_fn(move || true_ms + ahead.load(Relaxed));
+    let backend = Arc::new(Backend::with_clock(Limits::default(), clock));
+    let cancel = CancellationToken::new();
+    let _guard = cancel.clone().drop_guard();
+    let scraper = ScrapeOptions { targets: vec![target(&served)], ..options() };
+    tokio::spawn(run_scraper(backend.clone(), scraper, cancel));
+    until("scraped", || samples(&backend, "up").len() > 2).await;
+    backend.metrics.truncate(backend.now_ms());
+    wrong.store(0, Relaxed);
+    backend.metrics.truncate(backend.now_ms());
+    until("scraped at the right time", || {
+        samples(&backend, "up").last().is_some_and(|sample| sample.t < true_ms + 60_000)
+    })
+    .await;
 }
 
 #[tokio::test]
