@@ -91,10 +91,7 @@ impl ServiceQuestions {
         let start = "process_start_time_seconds";
         Self {
             rate: remembered(format!("sum by (job) (rate({count}[{w}]))")),
-            failed: remembered(format!(
-                "sum by (job) (rate({count}{{http_response_status_code=~\"5..\"}}[{w}]) \
-                 or rate({count}{{error_type!=\"\"}}[{w}]))"
-            )),
+            failed: remembered(format!("sum by (job) ({})", failed_rate("", &w))),
             p95: remembered(format!(
                 "histogram_quantile(0.95, sum by (job, le) (rate({bucket}[{w}])))"
             )),
@@ -116,6 +113,17 @@ impl ServiceQuestions {
             self.version,
         ])
     }
+}
+
+/// PromQL for the failed requests a second that servers saw: answers 5xx, and those without an answer.
+/// `matchers` picks series (`job="orders"`, or nothing for all), `window` is a PromQL duration.
+pub fn failed_rate(matchers: &str, window: &str) -> String {
+    let count = "http_server_request_duration_seconds_count";
+    let picked = |more: &str| match matchers {
+        "" => format!("rate({count}{{{more}}}[{window}])"),
+        _ => format!("rate({count}{{{matchers},{more}}}[{window}])"),
+    };
+    format!("({} or {})", picked("http_response_status_code=~\"5..\""), picked("error_type!=\"\""))
 }
 
 /// The questions about one KPI.

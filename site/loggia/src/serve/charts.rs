@@ -48,10 +48,10 @@ pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence
             title: "Errors".to_owned(),
             unit: "ratio".to_owned(),
             series: vec![line(
-                "5xx",
+                "failed",
                 format!(
                     "(sum({}) or 0 * sum({})) / sum({})",
-                    requests(",http_response_status_code=~\"5..\""),
+                    evidence::failed_rate(&format!("job={job}"), &window),
                     requests(""),
                     requests("")
                 ),
