@@ -200,6 +200,13 @@ fn saving_shows_the_new_text_and_a_mistake_keeps_the_last_good_version() {
     within("the mended page is served", SOON, || page().contains("A whole thought."));
     assert!(!page().contains("L003"));
 
+    fs::write(dir.path().join("index.md"), b"# First\n\n\xff\xfe\n").unwrap();
+    within("a file that is no text is reported", SOON, || page().contains("L011"));
+    assert!(page().contains("A whole thought."), "the last good version stays");
+    save("# First\n\nText again.\n");
+    within("the text is back", SOON, || page().contains("Text again."));
+    assert!(!page().contains("L011"));
+
     fs::write(dir.path().join("new.md"), "# A new page\n").unwrap();
     within("a new page appears", SOON, || {
         get(&format!("{}/new.html", served.url)).unwrap().status == 200

@@ -64,6 +64,11 @@ impl<'a> Values<'a> {
         self.element("span", "fig num", key, part)
     }
 
+    /// Why a service is not healthy; the style hides it where there is nothing to explain.
+    pub(crate) fn reason(&self, key: &str, part: &str) -> Element<'a> {
+        self.element("span", "why", key, part)
+    }
+
     /// A word on a coloured ground.
     pub(crate) fn badge(&self, key: &str, part: &str) -> Element<'a> {
         self.element("em", "badge", key, part)

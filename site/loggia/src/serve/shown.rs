@@ -45,7 +45,8 @@ impl Shown {
     pub(crate) fn is_kept(&self, page: &str) -> bool {
         match (self.book.page(page), self.newest.page(page)) {
             (Some(served), Some(newest)) => !Arc::ptr_eq(served, newest),
-            _ => false,
+            (served, None) => served.is_some(),
+            (None, Some(_)) => false,
         }
     }
 
@@ -62,11 +63,19 @@ impl Shown {
             Some(before) if config_broken => before.book.config.clone(),
             _ => newest.config.clone(),
         };
-        let book = Book {
-            config,
-            pages: newest.pages.iter().map(kept).collect(),
-            diagnostics: newest.diagnostics.clone(),
+        let mut pages: Vec<Arc<Page>> = newest.pages.iter().map(kept).collect();
+        let unreadable = |page: &Page| {
+            newest.diagnostics.iter().any(|found| {
+                found.code == Code::Unreadable && found.file == page.source
+            })
         };
+        // A file that cannot be read any more makes no page: the last one stays at its place.
+        for (place, old) in before.iter().flat_map(|shown| shown.book.pages.iter().enumerate()) {
+            if newest.page(&old.id).is_none() && unreadable(old) {
+                pages.insert(place.min(pages.len()), Arc::clone(old));
+            }
+        }
+        let book = Book { config, pages, diagnostics: newest.diagnostics.clone() };
         let mut problems: BTreeMap<String, Vec<Diagnostic>> = newest
             .pages
             .iter()
@@ -75,7 +84,7 @@ impl Shown {
             .collect();
         let mut everywhere = Vec::new();
         for found in &newest.diagnostics {
-            match newest.pages.iter().find(|page| page.source == found.file) {
+            match book.pages.iter().find(|page| page.source == found.file) {
                 Some(page) => problems.entry(page.id.clone()).or_default().push(found.clone()),
                 None => everywhere.push(found.clone()),
             }
