@@ -8,7 +8,7 @@
 //! did before.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -30,6 +30,15 @@ pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// How often answers that are too old are looked for.
 pub const PURGE_EVERY: Duration = Duration::from_secs(600);
+
+/// Most requests with one key at a time: one is at work, the others wait for its
+/// answer; further ones get 409.
+pub const MAX_WITH_ONE_KEY: usize = 16;
+
+/// Most requests at work or waiting, over all keys; further ones get 503. They
+/// are counted apart from [`crate::inbound::MAX_IN_FLIGHT`], for the work goes
+/// on when the client goes away.
+pub const MAX_UNFINISHED: usize = 512;
 
 const TABLE: &str = "idempotency_keys";
 
@@ -103,8 +112,9 @@ impl Idempotency {
 
     /// Answers a request: with what is kept under `key`, or else by running
     /// `work` and keeping its answer. `scope` parts the keys of one caller and
-    /// route from those of others. Refusals are kept too; failures of our own
-    /// (5xx) are not. The work goes on when the client goes away.
+    /// route from those of others. Refusals are kept too, except that the key is
+    /// another request's; failures of our own (5xx) are not. The work goes on
+    /// when the client goes away.
     pub async fn once(
         &self,
         scope: String,
@@ -114,14 +124,17 @@ impl Idempotency {
     ) -> Result<Answer, Failure> {
         let request = Sha256::digest(body).to_vec();
         let this = self.clone();
+        let place = self.turns.enter(format!("{scope}\0{}", key.as_str()))?;
         let outcome = self.tasks.finish(async move {
-            let _turn = this.turns.take(format!("{scope}\0{}", key.as_str())).await;
+            let _turn = place.turn().await;
             if let Some(kept) = this.find(&scope, &key, &request).await? {
                 return Ok(kept);
             }
             let answer = match work.await {
                 Ok(answer) => answer,
-                Err(failure) if failure.status().is_server_error() => return Err(failure),
+                Err(failure) if failure.status().is_server_error() || failure.is_key_reused() => {
+                    return Err(failure);
+                }
                 Err(refusal) => Answer::json(refusal.status(), &refusal.problem()),
             };
             this.keep(&scope, &key, &request, &answer).await?;
@@ -143,11 +156,7 @@ impl Idempotency {
         let row = self.store.run(operation, query.fetch_optional(self.store.pool())).await?;
         let Some(row) = row else { return Ok(None) };
         if row.try_get::<Vec<u8>, _>("request")? != request {
-            return Err(Failure::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
-                "the idempotency key was used with another body",
-            ));
+            return Err(Failure::key_reused());
         }
         Ok(Some(answer(&row)?))
     }
@@ -202,38 +211,96 @@ fn answer(row: &SqliteRow) -> Result<Answer, Failure> {
     Ok(Answer { status, body, location, replayed: true })
 }
 
-type Queues = HashMap<String, Arc<tokio::sync::Mutex<()>>>;
-
-/// One request at a time for each key. There are never more queues than
-/// requests in flight.
+/// One request at a time for each key, within [`MAX_WITH_ONE_KEY`] and
+/// [`MAX_UNFINISHED`].
 #[derive(Debug, Clone, Default)]
 struct Turns(Arc<Mutex<Queues>>);
 
-/// A key's turn; the next one's comes when it is dropped.
-struct Turn {
+#[derive(Debug, Default)]
+struct Queues {
+    /// Requests in all queues.
+    unfinished: usize,
+    by_key: HashMap<String, Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    length: usize,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A request's place in its key's queue, until it is dropped.
+struct Place {
     turns: Turns,
     key: String,
-    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Turns {
-    async fn take(&self, key: String) -> Turn {
-        let queue = {
-            let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(queues.entry(key.clone()).or_default())
-        };
-        let guard = Some(queue.lock_owned().await);
-        Turn { turns: self.clone(), key, guard }
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place, if there is one.
+    fn enter(&self, key: String) -> Result<Place, Failure> {
+        let mut queues = self.queues();
+        if queues.unfinished >= MAX_UNFINISHED {
+            return Err(Failure::unavailable("too many requests are unfinished", 1));
+        }
+        if queues.by_key.get(&key).is_some_and(|queue| queue.length >= MAX_WITH_ONE_KEY) {
+            let detail = "too many requests with this idempotency key are unfinished";
+            return Err(Failure::conflict(detail).retry_after(1));
+        }
+        queues.unfinished += 1;
+        let queue = queues.by_key.entry(key.clone()).or_default();
+        queue.length += 1;
+        Ok(Place { turns: self.clone(), turn: Arc::clone(&queue.turn), key })
     }
 }
 
-impl Drop for Turn {
+impl Place {
+    /// Waits for its turn; the next one's comes when the guard is dropped.
+    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.guard = None;
-        let mut queues = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever still waits holds a clone of the queue.
-        if queues.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
-            queues.remove(&self.key);
+        let mut queues = self.turns.queues();
+        queues.unfinished -= 1;
+        if let Some(queue) = queues.by_key.get_mut(&self.key) {
+            queue.length -= 1;
+            if queue.length == 0 {
+                queues.by_key.remove(&self.key);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn queues_are_bounded_and_vanish_when_they_are_empty() {
+        let turns = Turns::default();
+        let status = |key: &str| turns.enter(key.to_owned()).err().map(|refused| refused.status());
+        let mut places: Vec<_> =
+            (0..MAX_WITH_ONE_KEY).map(|_| turns.enter("k".to_owned()).unwrap()).collect();
+        assert_eq!(status("k"), Some(StatusCode::CONFLICT));
+        assert_eq!(status("other"), None);
+        for number in places.len()..MAX_UNFINISHED {
+            places.push(turns.enter(number.to_string()).unwrap());
+        }
+        assert_eq!(status("other"), Some(StatusCode::SERVICE_UNAVAILABLE));
+        {
+            let _at_work = places[0].turn().await;
+            assert!(places[1].turn.try_lock().is_err(), "its turn has not come");
+        }
+        assert!(places[1].turn.try_lock().is_ok());
+        drop(places);
+        assert!(turns.queues().by_key.is_empty() && turns.queues().unfinished == 0);
     }
 }

@@ -11,6 +11,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::telemetry::current_trace_id;
 
+const KEY_REUSED: &str = "idempotency-key-reused";
+
 /// A refused or failed request.
 pub struct Failure {
     status: StatusCode,
@@ -72,6 +74,19 @@ impl Failure {
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "the current state does not allow this")
             .detail(detail)
+    }
+
+    /// 422: the idempotency key stands for another request.
+    pub fn key_reused() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            KEY_REUSED,
+            "the idempotency key was used with another body",
+        )
+    }
+
+    pub(crate) fn is_key_reused(&self) -> bool {
+        self.kind == KEY_REUSED
     }
 
     /// 503: try again after so many seconds.

@@ -125,6 +125,17 @@ async fn an_idempotency_key_places_one_order() {
     let report = ledger(&system).await;
     assert!(report.holds && report.currencies[0].received_minor == 300, "{report:?}");
 
+    // The kept answers are gone: the rows still tell what the key stands for.
+    for name in ["orders", "payments"] {
+        system.meddle(name, "DELETE FROM idempotency_keys".to_owned()).await;
+    }
+    for (price, status) in [(301, 422), (300, 201), (301, 422)] {
+        let reply = system.place(&token, "k", &order(price)).await;
+        assert_eq!(reply.status.as_u16(), status, "{reply:?}");
+    }
+    let again: Orders = system.get("/v1/orders", &token).await.json().unwrap();
+    assert_eq!(again, page);
+
     // The same key of somebody else is another key.
     let (_, bob) = system.customer("bob@example.org").await;
     assert_eq!(system.place(&bob, "k", &order(301)).await.status, 201);
@@ -154,18 +165,44 @@ async fn an_order_whose_payment_is_unknown_is_settled_later_and_once() {
     assert_eq!(accepted.status, 202, "{accepted:?}");
     assert_eq!(accepted.json::<Order>().unwrap().state, OrderState::Pending);
     system.start_late("payments").await;
-    let path = accepted.headers["location"].to_str().unwrap().to_owned();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let settled = loop {
-        let order: Order = system.get(&path, &token).await.json().unwrap();
-        if order.state != OrderState::Pending || Instant::now() > deadline {
-            break order;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    assert_eq!(settled.state, OrderState::Paid);
+    let path = accepted.headers["location"].to_str().unwrap();
+    assert_eq!(settled(&system, path, &token).await.state, OrderState::Paid);
     let report = ledger(&system).await;
     assert!(report.holds && report.currencies[0].received_minor == 300, "{report:?}");
+    system.stop().await;
+}
+
+/// The order at `path` when it is no longer pending, or after a while as it is.
+async fn settled(system: &System, path: &str, token: &str) -> Order {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let order: Order = system.get(path, token).await.json().unwrap();
+        if order.state != OrderState::Pending || Instant::now() > deadline {
+            return order;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_cannot_be_settled_holds_up_no_other() {
+    let mut system = System::start(Setting { without: &["payments"], ..Setting::default() }).await;
+    let (_, token) = system.customer("ada@example.org").await;
+    let stuck: Order = system.place(&token, "first", &order(300)).await.json().unwrap();
+    let younger = system.place(&token, "second", &order(200)).await;
+    assert_eq!((stuck.state, younger.status.as_u16()), (OrderState::Pending, 202));
+    system.start_late("payments").await;
+    // A payment that cannot be read: whoever asks for it gets 500.
+    let sql = format!(
+        "INSERT INTO payments VALUES ('no id', '{}', '', '', 300, 'EUR', 'started', 0, 0)",
+        stuck.id
+    );
+    system.meddle("payments", sql).await;
+    let path = younger.headers["location"].to_str().unwrap();
+    assert_eq!(settled(&system, path, &token).await.state, OrderState::Paid);
+    let path = format!("/v1/orders/{}", stuck.id);
+    let still: Order = system.get(&path, &token).await.json().unwrap();
+    assert_eq!(still.state, OrderState::Pending);
     system.stop().await;
 }
 

@@ -57,7 +57,7 @@ async fn place(
     };
     let shared = state.0.clone();
     let work = async move {
-        let placed = shared.orders.place(&new).await?;
+        let placed = shared.orders.place(&new).await?.ok_or_else(Failure::key_reused)?;
         let order = shared.settler.settle(placed).await?;
         answer(&order)
     };

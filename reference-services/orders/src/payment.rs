@@ -23,6 +23,9 @@ pub(crate) enum Paid {
     Refused(Option<Uuid>),
     /// It is not known. Ask again later.
     Unknown(anyhow::Error),
+    /// It is not known, and `payments` tells nobody right now: it cannot be
+    /// reached or does not answer in time.
+    Away(CallError),
 }
 
 /// The peer `payments`.
@@ -65,7 +68,7 @@ impl Payments {
 
     async fn go_on(&self, outcome: Result<Reply, CallError>) -> Paid {
         match read(outcome) {
-            Err(error) => Paid::Unknown(error),
+            Err(unknown) => unknown,
             Ok(payment) => match payment.state {
                 PaymentState::Captured => Paid::Captured(payment.id),
                 PaymentState::Authorised => self.capture(payment.id).await,
@@ -88,14 +91,16 @@ impl Payments {
             Ok(reply) if reply.status.as_u16() == 409 => Paid::Refused(Some(id)),
             outcome => match read(outcome) {
                 Ok(payment) => Paid::Captured(payment.id),
-                Err(error) => Paid::Unknown(error),
+                Err(unknown) => unknown,
             },
         }
     }
 }
 
-fn read(outcome: Result<Reply, CallError>) -> anyhow::Result<Payment> {
-    let reply = outcome?;
-    anyhow::ensure!(reply.status.is_success(), "`payments` answered {}", reply.status);
-    Ok(reply.json()?)
+fn read(outcome: Result<Reply, CallError>) -> Result<Payment, Paid> {
+    let reply = outcome.map_err(Paid::Away)?;
+    if !reply.status.is_success() {
+        return Err(Paid::Unknown(anyhow::anyhow!("`payments` answered {}", reply.status)));
+    }
+    reply.json().map_err(|error| Paid::Unknown(error.into()))
 }

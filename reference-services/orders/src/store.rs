@@ -30,6 +30,19 @@ pub(crate) struct NewOrder {
     pub(crate) now_ms: i64,
 }
 
+/// An order's place among the pending ones. The default stands before all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Position {
+    created_ms: i64,
+    id: Uuid,
+}
+
+impl Position {
+    pub(crate) fn of(order: &Order) -> Self {
+        Self { created_ms: order.created_ms, id: order.id }
+    }
+}
+
 impl Orders {
     pub(crate) async fn open(chassis: &Chassis) -> anyhow::Result<Self> {
         Ok(Self { store: Store::open(chassis, &MIGRATIONS).await? })
@@ -39,8 +52,10 @@ impl Orders {
         &self.store
     }
 
-    /// The customer's order with this key, which is written first where there is none.
-    pub(crate) async fn place(&self, new: &NewOrder) -> anyhow::Result<Order> {
+    /// The customer's order with this key, which is written first where there
+    /// is none. None: the key stands for another order. (The key's answer may be
+    /// gone, after its time or with a process, and then only this row tells.)
+    pub(crate) async fn place(&self, new: &NewOrder) -> anyhow::Result<Option<Order>> {
         let sql = "INSERT INTO orders (id, customer, idempotency_key, state, lines, total_minor,
                      currency, created_ms, updated_ms)
                    VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?)
@@ -63,7 +78,8 @@ impl Orders {
             write.commit().await?;
             order(&row)
         };
-        self.store.run(INSERT, work).await
+        let found = self.store.run(INSERT, work).await?;
+        Ok(Some(found).filter(|found| found.lines == new.lines && found.total == new.total))
     }
 
     /// Ends an order that is pending. False: it had ended before.
@@ -107,11 +123,22 @@ impl Orders {
     }
 
     /// At most `limit` pending orders that were placed before `before_ms`, the
-    /// oldest first. Not traced: it looks in vain nearly every time.
-    pub(crate) async fn pending(&self, before_ms: i64, limit: u32) -> anyhow::Result<Vec<Order>> {
+    /// oldest first, beginning behind `after`. Not traced: it looks in vain
+    /// nearly every time.
+    pub(crate) async fn pending(
+        &self,
+        before_ms: i64,
+        after: Position,
+        limit: u32,
+    ) -> anyhow::Result<Vec<Order>> {
         let sql = "SELECT * FROM orders WHERE state = 'pending' AND created_ms < ?
-                   ORDER BY created_ms LIMIT ?";
-        let query = sqlx::query(sql).bind(before_ms).bind(limit);
+                     AND (created_ms, id) > (?, ?)
+                   ORDER BY created_ms, id LIMIT ?";
+        let query = sqlx::query(sql)
+            .bind(before_ms)
+            .bind(after.created_ms)
+            .bind(after.id.to_string())
+            .bind(limit);
         query.fetch_all(self.store.pool()).await?.iter().map(order).collect()
     }
 

@@ -98,6 +98,7 @@ async fn authorise(
     let (shared, kept_under) = (state.0.clone(), key.clone());
     let work = async move {
         let started = shared.payments.start(kept_under.as_str(), &request, now_ms()).await?;
+        let started = started.ok_or_else(Failure::key_reused)?;
         let payment = ask_provider(&shared, started).await?;
         if payment.state == PaymentState::Declined {
             return Err(declined(&payment));

@@ -42,12 +42,14 @@ impl Payments {
     }
 
     /// The payment with this key, which is written first where there is none.
+    /// None: the key stands for another payment. (The key's answer may be gone,
+    /// after its time or with a process, and then only this row tells.)
     pub(crate) async fn start(
         &self,
         key: &str,
         request: &Authorise,
         now_ms: i64,
-    ) -> anyhow::Result<Payment> {
+    ) -> anyhow::Result<Option<Payment>> {
         let sql = "INSERT INTO payments (id, idempotency_key, order_id, customer, amount_minor,
                      currency, state, created_ms, updated_ms)
                    VALUES (?, ?, ?, ?, ?, ?, 'started', ?, ?)
@@ -71,7 +73,10 @@ impl Payments {
             write.commit().await?;
             payment(&row)
         };
-        self.store.run(INSERT_PAYMENT, work).await
+        let found = self.store.run(INSERT_PAYMENT, work).await?;
+        let Authorise { order, customer, amount } = *request;
+        let asked = (order, customer, amount);
+        Ok(Some(found).filter(|found| (found.order, found.customer, found.amount) == asked))
     }
 
     /// Moves a payment on by `step`, in one transaction with what that writes

@@ -9,6 +9,8 @@ use chassis::{Call, Client, Config, Metrics, Reply, Running};
 use contracts::money::{Currency, Money};
 use contracts::payments::{Authorise, LedgerReport, Payment, PaymentState};
 use payments::Provider;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use uuid::Uuid;
 struct Service {
     running: Running,
     client: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Service {
@@ -30,12 +32,21 @@ impl Service {
         let build = |chassis| payments::build_with(chassis, provider);
         let running = chassis::start(config, listener, build).await.unwrap();
         let peers = BTreeMap::from([("payments".to_owned(), running.address)]);
-        Self { running, client: Client::new(peers, metrics), _folder: folder }
+        Self { running, client: Client::new(peers, metrics), folder }
     }
 
     async fn authorise(&self, key: &str, request: &Authorise) -> Reply {
         let call = Call::post("payments", "/v1/payments").json(request).idempotency_key(key);
         self.client.call(call).await.unwrap()
+    }
+
+    /// Empties the table of kept answers behind the service's back.
+    async fn forget_answers(&self) {
+        let options =
+            SqliteConnectOptions::new().filename(self.folder.path().join("payments.sqlite"));
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("DELETE FROM idempotency_keys").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     async fn step(&self, id: Uuid, step: &str) -> Reply {
@@ -101,6 +112,13 @@ async fn a_key_stands_for_one_payment() {
     let kept: Payment = service.get("/v1/payments/by-key/k").await.json().unwrap();
     assert_eq!(kept, replies[0].json::<Payment>().unwrap());
     assert_eq!(service.get("/v1/payments/by-key/other").await.status, 404);
+    service.forget_answers().await;
+    let others = [request(500), Authorise { amount: request(501).amount, ..wanted.clone() }];
+    for other in &others {
+        assert_eq!(service.authorise("k", other).await.status, 422);
+    }
+    let again = service.authorise("k", &wanted).await;
+    assert_eq!((again.status.as_u16(), &again.body), (201, &replies[0].body));
     service.running.stop().await;
 }
 

@@ -15,6 +15,8 @@ use gateway::Limits;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use payments::Provider;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -90,6 +92,15 @@ impl System {
 
     pub fn data_dir(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Changes a service's database behind its back.
+    pub async fn meddle(&self, name: &str, sql: String) {
+        let file = self.data_dir(name).join(format!("{name}.sqlite"));
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub async fn send(&self, call: Call) -> Reply {
