@@ -11,7 +11,7 @@ mod store;
 
 use anyhow::Context as _;
 use chassis::token::Keys;
-use chassis::{App, Chassis, Config, Verifier};
+use chassis::{App, Callers, Chassis, Config, Verifier};
 
 /// The service's name.
 pub const NAME: &str = "auth";
@@ -32,5 +32,5 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let passwords = password::Passwords::new()?;
     let counters = api::Counters::new(&chassis.metrics);
     let router = api::routes(api::State { accounts, signer, verifier, passwords, counters });
-    Ok(App { router, store: Some(store) })
+    Ok(App { router, store: Some(store), callers: Callers::Services })
 }

@@ -8,13 +8,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
-use opentelemetry::trace::Status;
+use opentelemetry::Context;
+use opentelemetry::trace::{Status, TraceContextExt};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::metrics::Metrics;
 use crate::problem::Failure;
 use crate::propagation;
+use crate::serve::Callers;
 use crate::telemetry::SPANS;
 
 /// Most requests that a service answers at once; further ones get 503.
@@ -23,13 +25,20 @@ pub const MAX_IN_FLIGHT: i64 = 512;
 /// Longest time that a service works on one request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What the layer knows of its service.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbound {
+    pub(crate) metrics: Metrics,
+    pub(crate) callers: Callers,
+}
+
 /// The layer. Routes that are not traced are added outside of it.
 pub(crate) async fn observe(
-    State(metrics): State<Metrics>,
+    State(Inbound { metrics, callers }): State<Inbound>,
     request: Request,
     next: Next,
 ) -> Response {
-    let span = server_span(&request);
+    let span = server_span(&request, callers);
     let observation = Observation::start(metrics, &request);
     let crowded = observation.metrics.http_server_active.get() > MAX_IN_FLIGHT;
     let response = async {
@@ -48,15 +57,23 @@ pub(crate) async fn observe(
     response
 }
 
-fn server_span(request: &Request) -> Span {
+fn server_span(request: &Request, callers: Callers) -> Span {
     let method = method_name(request.method());
     let route = route_of(request);
     let name = if route.is_empty() { method.to_owned() } else { format!("{method} {route}") };
     let span =
         tracing::info_span!(target: SPANS, "request", otel.name = name, otel.kind = "server");
+    let theirs = propagation::extract(request.headers());
+    let parent = match callers {
+        Callers::Services => theirs,
+        Callers::Anybody => {
+            span.add_link(theirs.span().span_context().clone());
+            Context::new()
+        }
+    };
     // The span has not started yet: the one way that this fails is that spans
     // are not installed, and then there is nothing to tie together.
-    let _ = span.set_parent(propagation::extract(request.headers()));
+    let _ = span.set_parent(parent);
     span.set_attribute("http.request.method", method);
     span.set_attribute("url.scheme", "http");
     span.set_attribute("url.path", request.uri().path().to_owned());
@@ -97,7 +114,9 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// Counts a request once, also when the client goes away before the answer.
+/// Counts a request once: by the duration of its answer, or, when the client
+/// goes away before, as cancelled. That is no error of this service, and has no
+/// status and no duration that would say anything about it.
 struct Observation {
     metrics: Metrics,
     method: &'static str,
@@ -121,14 +140,46 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         self.metrics.http_server_active.dec();
-        let code = self.status.map(|status| status.as_u16().to_string()).unwrap_or_default();
-        let error = match self.status {
-            None => "cancelled",
-            Some(status) if status.is_server_error() => code.as_str(),
-            Some(_) => "",
+        let Some(status) = self.status else {
+            let labels = [self.method, &self.route];
+            self.metrics.http_server_cancelled.with_label_values(&labels).inc();
+            return;
         };
+        let code = status.as_u16().to_string();
+        let error = if status.is_server_error() { code.as_str() } else { "" };
         let labels = [self.method, &self.route, &code, error];
         let seconds = self.start.elapsed().as_secs_f64();
         self.metrics.http_server.with_label_values(&labels).observe(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::body::Body;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_request_is_counted_by_its_answer_or_as_cancelled() {
+        let metrics = Metrics::new(&Config::read("orders", |_| None).unwrap());
+        let start = || Observation::start(metrics.clone(), &Request::new(Body::empty()));
+        start().finish(StatusCode::OK);
+        start().finish(StatusCode::BAD_GATEWAY);
+        drop(start());
+        let text = metrics.render();
+        let counts = [
+            "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"200\"} 1",
+            "http_server_request_duration_seconds_count{error_type=\"502\",http_request_method=\"GET\",http_response_status_code=\"502\"} 1",
+            "http_server_cancelled_requests_total{http_request_method=\"GET\"} 1",
+        ];
+        for line in counts {
+            assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
+        }
+        let durations =
+            text.lines().filter(|line| line.contains("duration_seconds_count{")).count();
+        assert_eq!(durations, 2, "{text}");
+        assert_eq!(metrics.http_server_active.get(), 0);
     }
 }

@@ -6,7 +6,7 @@
 //! ```no_run
 //! async fn build(_chassis: chassis::Chassis) -> anyhow::Result<chassis::App> {
 //!     let router = axum::Router::new().route("/v1/time", axum::routing::get(|| async { "now" }));
-//!     Ok(chassis::App { router, store: None })
+//!     Ok(chassis::App { router, store: None, callers: chassis::Callers::Services })
 //! }
 //!
 //! # fn main() -> anyhow::Result<()> {
@@ -39,6 +39,6 @@ pub use input::{Id, IdempotencyKey, Posted};
 pub use metrics::Metrics;
 pub use problem::{Failure, field};
 pub use process::block_on;
-pub use serve::{App, Chassis, Running, Tasks, run, start};
+pub use serve::{App, Callers, Chassis, Running, Tasks, run, start};
 pub use store::{Operation, Store, Write};
 pub use token::{Caller, TokenError, Verifier};

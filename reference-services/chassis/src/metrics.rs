@@ -24,6 +24,7 @@ pub struct Metrics {
     registry: Registry,
     pub(crate) http_server: HistogramVec,
     pub(crate) http_server_active: IntGauge,
+    pub(crate) http_server_cancelled: IntCounterVec,
     pub(crate) http_client: HistogramVec,
     pub(crate) database: HistogramVec,
 }
@@ -43,6 +44,14 @@ impl Metrics {
                 "Requests that this service is answering now.",
             )
             .expect("the name is valid"),
+            http_server_cancelled: IntCounterVec::new(
+                Opts::new(
+                    "http_server_cancelled_requests_total",
+                    "Requests whose client went away before the answer.",
+                ),
+                &["http_request_method", "http_route"],
+            )
+            .expect("the name and labels are valid"),
             http_client: durations(
                 "http_client_request_duration_seconds",
                 "Duration of calls that this service made to others.",
@@ -68,6 +77,7 @@ impl Metrics {
         };
         metrics.register(metrics.http_server.clone());
         metrics.register(metrics.http_server_active.clone());
+        metrics.register(metrics.http_server_cancelled.clone());
         metrics.register(metrics.http_client.clone());
         metrics.register(metrics.database.clone());
         metrics.register(ProcessCollector::for_self());

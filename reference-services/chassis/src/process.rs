@@ -1,9 +1,9 @@
-//! The process around a service: it ends with its parent, and on SIGTERM or
-//! Ctrl-C. [`crate::run`] calls this before anything else.
+//! The process around a service: its threads, and its end on SIGTERM or Ctrl-C.
+//! That it ends with the supervisor which started it is `fleet`'s concern: run
+//! by hand, a service outlives its shell.
 
 use std::io;
 
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -21,19 +21,6 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
         .enable_all()
         .build()?;
     Ok(runtime.block_on(future))
-}
-
-/// Asks the kernel to kill this process when its parent ends. A parent that
-/// ended between its `fork` and this call would never be noticed, so a change
-/// of the parent's id meanwhile is an error.
-pub fn end_with_parent() -> io::Result<()> {
-    let parent = getppid();
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    if getppid() == parent {
-        Ok(())
-    } else {
-        Err(io::Error::other("the process that started this service has ended"))
-    }
 }
 
 /// A token that is cancelled at the first SIGTERM or Ctrl-C.

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::inbound;
+use crate::inbound::{Inbound, observe};
 use crate::input::MAX_BODY_BYTES;
 use crate::metrics::Metrics;
 use crate::problem::Failure;
@@ -56,6 +56,19 @@ pub struct App {
     pub router: Router,
     /// Its database: the service is ready when this answers.
     pub store: Option<Store>,
+    /// Who sends it requests.
+    pub callers: Callers,
+}
+
+/// Who sends requests to a service, and so whose trace they belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// Services of ours: a request belongs to the trace that its headers name.
+    Services,
+    /// Anybody. A request begins a trace of its own, which is linked to the one
+    /// that its headers name, and its baggage is dropped: no stranger may write
+    /// into another's trace, or keep his own requests out of ours.
+    Anybody,
 }
 
 /// Runs a service in this process until SIGTERM or Ctrl-C.
@@ -64,7 +77,6 @@ where
     F: FnOnce(Chassis) -> B,
     B: Future<Output = anyhow::Result<App>>,
 {
-    process::end_with_parent()?;
     let stop = process::stop_signal()?;
     let telemetry = Telemetry::install(&config)?;
     let listener = listen(&config).await?;
@@ -135,9 +147,9 @@ where
         client,
         tasks: tasks.clone(),
     };
-    let App { router, store } = build(chassis.clone()).await?;
+    let App { router, store, callers } = build(chassis.clone()).await?;
     let address = listener.local_addr()?;
-    let routes = surround(router, metrics, store.clone());
+    let routes = surround(router, Inbound { metrics, callers }, store.clone());
     let stop = tasks.stop.clone();
     let server = tokio::spawn(
         axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
@@ -150,7 +162,7 @@ where
 
 /// The standard layers around a service's routes, and beside them the routes
 /// for machines, which are neither counted nor traced.
-fn surround(router: Router, metrics: Metrics, store: Option<Store>) -> Router {
+fn surround(router: Router, inbound: Inbound, store: Option<Store>) -> Router {
     let ready = move || {
         let store = store.clone();
         async move {
@@ -160,7 +172,7 @@ fn surround(router: Router, metrics: Metrics, store: Option<Store>) -> Router {
             }
         }
     };
-    let text = metrics.clone();
+    let text = inbound.metrics.clone();
     let scrape = move || async move {
         ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.render()).into_response()
     };
@@ -171,7 +183,7 @@ fn surround(router: Router, metrics: Metrics, store: Option<Store>) -> Router {
             Failure::new(status, "method-not-allowed", "the route has no such method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(metrics, inbound::observe))
+        .layer(from_fn_with_state(inbound, observe))
         .route("/metrics", get(scrape))
         .route("/health/live", get(|| async { StatusCode::OK }))
         .route("/health/ready", get(ready))
@@ -186,16 +198,19 @@ pub struct Tasks {
 
 impl Tasks {
     /// Runs `work` at once and then every so often, until the service stops.
-    /// A round that has begun is finished.
+    /// A round that has begun is finished; one that panics is logged, and the
+    /// next one comes all the same.
     pub fn repeat<W, F>(&self, name: &'static str, every: Duration, mut work: W)
     where
         W: FnMut() -> F + Send + 'static,
-        F: Future<Output = ()> + Send,
+        F: Future<Output = ()> + Send + 'static,
     {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
             loop {
-                work().await;
+                if let Err(error) = tokio::spawn(work()).await {
+                    tracing::error!(task = name, %error, "a round has failed");
+                }
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = tokio::time::sleep(every) => {}
@@ -212,5 +227,29 @@ impl Tasks {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
         self.tracker.spawn(work.in_current_span()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_round_that_panics_is_followed_by_the_next() {
+        let (tasks, (sender, mut rounds)) = (Tasks::default(), mpsc::channel(1));
+        tasks.repeat("test", Duration::from_millis(1), move || {
+            let sender = sender.clone();
+            async move {
+                let _ = sender.send(()).await;
+                panic!("on purpose");
+            }
+        });
+        assert!(rounds.recv().await.is_some() && rounds.recv().await.is_some());
+        tasks.stop.cancel();
+        tasks.tracker.close();
+        while rounds.recv().await.is_some() {}
+        tasks.tracker.wait().await;
     }
 }

@@ -28,7 +28,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 const SERVICE: &str = "CLOUDSCALE_TEST_SERVICE";
 
@@ -36,6 +36,7 @@ const SERVICE: &str = "CLOUDSCALE_TEST_SERVICE";
 #[test]
 fn service() {
     let Ok(name) = env::var(SERVICE) else { return };
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let config = Config::from_env(&name).unwrap();
     let done = chassis::block_on(async {
         match name.as_str() {
@@ -227,12 +228,17 @@ impl Collector {
         address
     }
 
-    /// The spans of a trace, when `count` of them have come.
-    async fn trace(&self, id: [u8; 16], count: usize) -> Vec<(String, Span)> {
+    /// The spans of the trace that is linked to a stranger's, when `count` of
+    /// them have come.
+    async fn linked_to(&self, stranger: [u8; 16], count: usize) -> Vec<(String, Span)> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let spans: Vec<_> = {
                 let kept = self.0.lock().unwrap();
+                let linked = |span: &Span| span.links.iter().any(|to| to.trace_id == stranger);
+                let first = kept.iter().find(|(_, span)| linked(span));
+                let id = first.map(|(_, span)| span.trace_id.clone()).unwrap_or_default();
+                assert_ne!(id, stranger, "a trace of its own");
                 kept.iter().filter(|(_, span)| span.trace_id == id).cloned().collect()
             };
             if spans.len() >= count || Instant::now() > deadline {
@@ -252,9 +258,10 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
+/// A call of a stranger with a trace of his own, which he does not record.
 fn traced(call: Call, trace: [u8; 16]) -> Call {
     let hex: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
-    let value = HeaderValue::try_from(format!("00-{hex}-00f067aa0ba902b7-01")).unwrap();
+    let value = HeaderValue::try_from(format!("00-{hex}-00f067aa0ba902b7-00")).unwrap();
     // This process exports no spans, so the client leaves the header as it is.
     call.header(HeaderName::from_static("traceparent"), value)
 }
@@ -305,8 +312,8 @@ async fn a_request_is_one_trace_through_every_service() {
         "   orders client UPDATE orders",
         "   orders client INSERT idempotency_keys",
     ];
-    let spans = collector.trace([0xaa; 16], expected.len()).await;
-    assert_eq!(outline(&spans, &0x00f0_67aa_0ba9_02b7_u64.to_be_bytes(), 0), expected);
+    let spans = collector.linked_to([0xaa; 16], expected.len()).await;
+    assert_eq!(outline(&spans, &[], 0), expected);
     check_attributes(&spans);
 
     let me = traced(Fleet::as_customer(&token, Call::get("gateway", "/v1/me")), [0xbb; 16]);
@@ -317,8 +324,8 @@ async fn a_request_is_one_trace_through_every_service() {
         "  auth server GET /v1/sessions/introspect",
         "   auth client SELECT accounts",
     ];
-    let spans = collector.trace([0xbb; 16], expected.len()).await;
-    assert_eq!(outline(&spans, &0x00f0_67aa_0ba9_02b7_u64.to_be_bytes(), 0), expected);
+    let spans = collector.linked_to([0xbb; 16], expected.len()).await;
+    assert_eq!(outline(&spans, &[], 0), expected);
 
     // Scrapes, health checks and the fetching of keys are in no trace.
     let kept = collector.0.lock().unwrap();
@@ -373,7 +380,7 @@ async fn sigterm_finishes_what_is_in_flight_and_flushes_spans() {
         let status = fleet.wait_for_end(name);
         assert!(status.success(), "`{name}` ended with {status}");
     }
-    assert_eq!(collector.trace([0xcc; 16], 4).await.len(), 4);
+    assert_eq!(collector.linked_to([0xcc; 16], 4).await.len(), 4);
     check_log(fleet.folder.path());
 }
 

@@ -10,7 +10,7 @@ mod payment;
 pub mod settle;
 mod store;
 
-use chassis::{App, Chassis, Config, Idempotency, Verifier};
+use chassis::{App, Callers, Chassis, Config, Idempotency, Verifier};
 
 /// The service's name.
 pub const NAME: &str = "orders";
@@ -30,5 +30,5 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let settler = settle::Settler::new(orders.clone(), payments, &chassis.metrics);
     settler.start(&chassis.tasks);
     let router = api::routes(api::State { orders, settler, idempotency, verifier });
-    Ok(App { router, store: Some(store) })
+    Ok(App { router, store: Some(store), callers: Callers::Services })
 }

@@ -9,7 +9,7 @@ pub mod domain;
 pub mod provider;
 mod store;
 
-use chassis::{App, Chassis, Config, Idempotency, Verifier};
+use chassis::{App, Callers, Chassis, Config, Idempotency, Verifier};
 
 pub use provider::Provider;
 
@@ -35,5 +35,5 @@ pub async fn build_with(chassis: Chassis, provider: Provider) -> anyhow::Result<
     let verifier = Verifier::start(&chassis);
     let counters = api::Counters::new(&chassis.metrics);
     let router = api::routes(api::State { payments, provider, idempotency, verifier, counters });
-    Ok(App { router, store: Some(store) })
+    Ok(App { router, store: Some(store), callers: Callers::Services })
 }
