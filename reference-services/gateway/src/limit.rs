@@ -1,5 +1,9 @@
 //! How often a client may call. Each client has a bucket of `burst` requests
 //! that fills again at `per_second`. `api` asks before it does anything else.
+//!
+//! At most [`MAX_CLIENTS`] have a bucket of their own. While so many are known,
+//! all others share one bucket: whoever invents clients to get more through is
+//! held up together with them, and nobody who was there before notices.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -8,8 +12,13 @@ use std::time::Duration;
 
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
+use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
+
+/// Most clients that have a bucket of their own at a time, in each limiter.
+pub const MAX_CLIENTS: usize = 100_000;
 
 /// A client's allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +73,7 @@ pub struct Verdict {
     pub retry_after_s: u64,
 }
 
-type Buckets<K, C> = RateLimiter<K, DashMapStateStore<K>, C, StateInformationMiddleware>;
+type Buckets<K, C> = RateLimiter<K, Bounded<K>, C, StateInformationMiddleware>;
 
 /// Limits the clients that `K` tells apart. Clones share the buckets.
 pub struct Limiter<K: Clone + Hash + Eq, C: Clock = MonotonicClock> {
@@ -99,8 +108,13 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
 impl<K: Clone + Hash + Eq, C: Clock + Clone> Limiter<K, C> {
     /// A limiter on any clock.
     pub fn with_clock(allowance: Allowance, clock: C) -> Self {
+        Self::with_room(allowance, clock, MAX_CLIENTS)
+    }
+
+    fn with_room(allowance: Allowance, clock: C, room: usize) -> Self {
         let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
-        let buckets = RateLimiter::dashmap_with_clock(quota, clock.clone()).with_middleware();
+        let store = Bounded { room, own: DashMapStateStore::default(), shared: Default::default() };
+        let buckets = RateLimiter::new(quota, store, clock.clone());
         Self { allowance, buckets: Arc::new(buckets), clock }
     }
 
@@ -122,8 +136,7 @@ impl<K: Clone + Hash + Eq, C: Clock + Clone> Limiter<K, C> {
         }
     }
 
-    /// Forgets the clients whose buckets are full: they are as good as new. So
-    /// no more clients are remembered than were heard of lately.
+    /// Forgets the clients whose buckets are full: they are as good as new.
     pub fn forget_quiet(&self) {
         self.buckets.retain_recent();
         self.buckets.shrink_to_fit();
@@ -131,6 +144,47 @@ impl<K: Clone + Hash + Eq, C: Clock + Clone> Limiter<K, C> {
 
     fn refill_s(&self, missing: u32) -> u64 {
         u64::from(missing.div_ceil(self.allowance.per_second.get()))
+    }
+}
+
+/// A bucket for each client while there is room, and one for all others.
+struct Bounded<K: Hash + Eq + Clone> {
+    room: usize,
+    own: DashMapStateStore<K>,
+    shared: InMemoryState,
+}
+
+impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
+    type Key = K;
+
+    // Clients that come at the very same moment may go over the room by one each.
+    fn measure_and_replace<T, F, E>(&self, client: &K, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        if self.own.contains_key(client) || self.own.len() < self.room {
+            self.own.measure_and_replace(client, measure)
+        } else {
+            self.shared.measure_and_replace(&NotKeyed::NonKey, measure)
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Bounded<K> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.own.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        self.own.shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.own.is_empty()
     }
 }
 
@@ -185,6 +239,21 @@ mod tests {
         assert!(allowed("b"));
         let refused = limiter.check(&"a");
         assert_eq!((refused.remaining, refused.retry_after_s, refused.reset_s), (0, 1, 2));
+    }
+
+    #[test]
+    fn clients_beyond_the_room_share_one_bucket() {
+        let clock = FakeRelativeClock::default();
+        let limiter = Limiter::with_room(Allowance::new(1, 2), clock.clone(), 3);
+        let allowed = |client: u32| limiter.check(&client).allowed;
+        assert!((0..3).all(allowed));
+        assert_eq!([allowed(3), allowed(4), allowed(5)], [true, true, false]);
+        assert_eq!([allowed(0), allowed(0)], [true, false], "who has a bucket keeps it");
+        assert_eq!(limiter.buckets.len(), 3);
+        clock.advance(Duration::from_secs(10));
+        limiter.forget_quiet();
+        assert_eq!([allowed(5), allowed(5), allowed(5)], [true, true, false]);
+        assert_eq!(limiter.buckets.len(), 1);
     }
 
     #[test]
