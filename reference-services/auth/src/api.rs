@@ -81,7 +81,8 @@ async fn register(
 }
 
 /// An unknown address and a wrong password get the same answer after the same
-/// time, so that nobody can find out who has an account.
+/// time: logging in does not tell who has an account. Registering does (409 for
+/// an address that is taken), at the cost of a password hash for each question.
 async fn login(state: Shared, posted: Posted<Credentials>) -> Result<Json<Session>, Failure> {
     let Credentials { email, mut password } = posted.value;
     if password.len() > MAX_PASSWORD_BYTES {

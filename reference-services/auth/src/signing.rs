@@ -79,8 +79,12 @@ fn new_key() -> Vec<u8> {
 /// Writes beside the file and renames, so that a key is there whole or not at all.
 fn write_secret(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = file.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    // A start that was interrupted may have left one, with whatever permissions.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     open.write_all(bytes)?;
     open.sync_all()?;
     fs::rename(&beside, file)
@@ -97,6 +101,7 @@ mod tests {
     fn the_key_stays_the_same_and_is_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(KEY_FILE);
+        fs::write(file.with_extension("new"), "left behind, readable by everybody").unwrap();
         let (first, again) = (Signer::open(&file).unwrap(), Signer::open(&file).unwrap());
         assert_eq!(first.header.kid, again.header.kid);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

@@ -7,7 +7,11 @@
 //! process; only a machine that loses power may lose the last ones.
 
 use std::fmt::Display;
+use std::fs::DirBuilder;
+use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,10 +70,11 @@ pub struct Write {
 
 impl Store {
     /// Opens (or creates) the database of the service in its data folder and
-    /// brings its tables up to date.
+    /// brings its tables up to date. A folder that is made here is its owner's
+    /// alone; one that was there keeps its permissions.
     pub async fn open(chassis: &Chassis, migrations: &Migrator) -> anyhow::Result<Self> {
         let config = &chassis.config;
-        std::fs::create_dir_all(&config.data_dir)
+        folder(&config.data_dir)
             .with_context(|| format!("cannot create `{}`", config.data_dir.display()))?;
         let file = config.data_dir.join(format!("{}.sqlite", config.service));
         let options = SqliteConnectOptions::new()
@@ -148,6 +153,10 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 impl Write {

@@ -2,8 +2,9 @@
 //! folder, which one `up` at a time holds by a lock. A note in it tells
 //! `status` where the fleet answers.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::Context;
@@ -64,7 +65,8 @@ pub(crate) struct Note {
 }
 
 impl Held {
-    /// Makes the folder if needed and takes the lock.
+    /// Makes the folder if needed, for its owner alone (databases hold accounts),
+    /// and takes the lock.
     pub(crate) fn take(folder: &Path) -> anyhow::Result<Self> {
         let at = || {
             format!(
@@ -72,7 +74,7 @@ impl Held {
                 folder.display()
             )
         };
-        fs::create_dir_all(folder).with_context(at)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(at)?;
         let path = folder.join(LOCK);
         let mut lock = OpenOptions::new()
             .create(true)
@@ -125,21 +127,25 @@ pub(crate) fn note(folder: &Path) -> Option<Note> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn a_folder_is_held_once_and_the_note_goes_with_the_holder() {
-        let folder = tempfile::tempdir().unwrap();
-        let held = Held::take(folder.path()).unwrap();
-        let refused = Held::take(folder.path()).unwrap_err();
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join(DATA);
+        let held = Held::take(&folder).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        let refused = Held::take(&folder).unwrap_err();
         let message = refused.downcast_ref::<Refusal>().unwrap().to_string();
         let pid = format!("(pid {})", std::process::id());
         assert!(message.contains(&pid) && message.contains("--data-dir"), "{message}");
         let note_left = Note { pid: 1, fleet: "f".to_owned(), site: "s".to_owned() };
         held.write(&note_left).unwrap();
-        assert_eq!(note(folder.path()).unwrap().fleet, "f");
+        assert_eq!(note(&folder).unwrap().fleet, "f");
         drop(held);
-        assert!(note(folder.path()).is_none());
-        Held::take(folder.path()).unwrap();
+        assert!(note(&folder).is_none());
+        Held::take(&folder).unwrap();
     }
 }

@@ -3,8 +3,9 @@
 //! the child's standard output and standard error; a thread follows it.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,10 +24,11 @@ pub struct Output {
 }
 
 impl Output {
-    /// Output that goes to the file `path`, whose folder is made if needed.
+    /// Output that goes to the file `path`, whose folder is made if needed, for
+    /// its owner alone.
     pub fn open(path: PathBuf) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         Ok(Self { path, tail: Mutex::default() })
     }
