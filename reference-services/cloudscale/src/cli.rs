@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use fleet::traffic::run::{RATE_LEAST, RATE_LIMIT};
 use fleet::traffic::{Pattern, Target};
 
 /// Port of the site.
@@ -120,6 +121,10 @@ pub(crate) enum Service {
 #[command(after_help = "Example:
   cloudscale traffic --rps 200 --seed 7 --duration 60 --target http://127.0.0.1:8080
 
+Of 1000 requests, 30 are wrong on purpose and refused as they should be: 12 ask for
+what does not exist (404), 8 come without a token (401), 10 place an order that makes
+no sense (422). The report counts them as expected.
+
 Latencies count from the time at which a request was due, so that a stall shows in
 every request that it delayed. A report comes at the end, also after Ctrl-C.")]
 pub(crate) struct Traffic {
@@ -175,11 +180,14 @@ pub(crate) struct Status {
 }
 
 fn rate_or_none(text: &str) -> Result<f64, String> {
-    number(text, 0.0, fleet::traffic::run::RATE_LIMIT)
+    if text.parse() == Ok(0.0) {
+        return Ok(0.0);
+    }
+    rate(text).map_err(|refused| format!("{refused}, nor 0"))
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    number(text, 0.001, fleet::traffic::run::RATE_LIMIT)
+    number(text, RATE_LEAST, RATE_LIMIT)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -196,6 +204,7 @@ fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use clap::CommandFactory;
+    use fleet::traffic::Action;
 
     use super::*;
 
@@ -209,6 +218,7 @@ mod tests {
         for line in [
             "cloudscale up --traffic -1",
             "cloudscale up --traffic nan",
+            "cloudscale up --traffic 0.0005",
             "cloudscale up --port 70000",
             "cloudscale up --quiet --verbose",
             "cloudscale traffic --rps 0",
@@ -216,6 +226,31 @@ mod tests {
             "cloudscale run catalog",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+        for line in ["cloudscale up --traffic 0", "cloudscale up --traffic 0.001"] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_tells_how_many_requests_are_wrong() {
+        let wrong = [Action::Missing, Action::Anonymous, Action::Invalid].map(|wrong| {
+            let found = Action::MIX.into_iter().find(|(action, _)| *action == wrong);
+            found.expect("each action is in the mix").1
+        });
+        let sum: u32 = wrong.iter().sum();
+        assert!((20..=30).contains(&sum), "{sum} of 1000 are wrong");
+        let [missing, anonymous, invalid] = wrong;
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("traffic").unwrap().render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            format!("Of 1000 requests, {sum} are wrong"),
+            format!("{missing} ask for what does not exist (404)"),
+            format!("{anonymous} come without a token (401)"),
+            format!("{invalid} place an order that makes no sense (422)"),
+        ] {
+            assert!(help.contains(&part), "{part}\nis not in\n{help}");
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use fleet::{Fleet, Limits, Plan, StartError};
@@ -30,6 +31,9 @@ use crate::traffic;
 /// The exit code of a process that a second Ctrl-C ended (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
 
+/// Time for blocking work (a page that is built, a file that is read) at the end.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 /// Runs everything until it is told to stop.
 pub(crate) fn main(options: cli::Up) -> anyhow::Result<ExitCode> {
     let volume = match (options.quiet, options.verbose) {
@@ -44,7 +48,9 @@ pub(crate) fn main(options: cli::Up) -> anyhow::Result<ExitCode> {
         .without_time()
         .init();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(Up::run(options, Console::new(volume)))
+    let outcome = runtime.block_on(Up::run(options, Console::new(volume)));
+    runtime.shutdown_timeout(LAST_WORK);
+    outcome
 }
 
 /// What runs.

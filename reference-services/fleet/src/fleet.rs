@@ -131,11 +131,8 @@ impl Fleet {
 
     /// Adds a service to a fleet that runs; it stops before those it joins.
     pub fn join(&mut self, service: &Service) -> Result<(), StartError> {
-        let first = self.members.len();
         self.enlist(service)?;
-        for index in first..self.members.len() {
-            self.start(index, None);
-        }
+        self.start(self.members.len() - 1, None);
         Ok(())
     }
 
@@ -185,21 +182,19 @@ impl Fleet {
     }
 
     fn enlist(&mut self, service: &Service) -> Result<(), StartError> {
-        for number in 1..=service.replicas.max(1) {
-            let instance = service.instance(number);
-            let port = service.listen.map(|wanted| reserve(service, wanted)).transpose()?;
-            let address = port.as_ref().map(Port::address);
-            let log = self.plan.data_dir.join("logs").join(format!("{instance}.log"));
-            self.members.push(Member {
-                place: self.board.add(&service.name, &instance, &self.plan.version, address),
-                output: Arc::new(Output::open(log)?),
-                service: service.clone(),
-                port: port.map(Arc::new),
-                stop: CancellationToken::new(),
-                task: None,
-                instance,
-            });
-        }
+        let instance = service.instance();
+        let port = service.listen.map(|wanted| reserve(service, wanted)).transpose()?;
+        let address = port.as_ref().map(Port::address);
+        let log = self.plan.data_dir.join("logs").join(format!("{instance}.log"));
+        self.members.push(Member {
+            place: self.board.add(&service.name, &instance, &self.plan.version, address),
+            output: Arc::new(Output::open(log)?),
+            service: service.clone(),
+            port: port.map(Arc::new),
+            stop: CancellationToken::new(),
+            task: None,
+            instance,
+        });
         Ok(())
     }
 

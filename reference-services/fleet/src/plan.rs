@@ -5,28 +5,18 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The variables of a child's environment. Services read them in `chassis`,
-/// which stands on a lower floor, so the names are written down on both sides.
+/// The variables of a child's environment: those that `chassis` reads, and
+/// those that concern only a process and its supervisor.
 pub mod variables {
-    /// Address of the socket that is handed over.
-    pub const LISTEN: &str = "CLOUDSCALE_LISTEN";
+    pub use chassis::config::variables::{
+        DATA_DIR, INSTANCE, LISTEN, LOG, OTLP_ENDPOINT, PEERS, VERSION,
+    };
+
     /// How many sockets are handed over, from descriptor 3 on.
     pub const LISTEN_FDS: &str = "LISTEN_FDS";
     /// Process that the sockets are for. Never set here: the number is not
     /// known before the fork, and `listenfd` takes its absence for a yes.
     pub const LISTEN_PID: &str = "LISTEN_PID";
-    /// Name of the replica.
-    pub const INSTANCE: &str = "CLOUDSCALE_INSTANCE";
-    /// Folder of the service.
-    pub const DATA_DIR: &str = "CLOUDSCALE_DATA_DIR";
-    /// Every service as `name=address`, commas between them.
-    pub const PEERS: &str = "CLOUDSCALE_PEERS";
-    /// Version that the replica says it is.
-    pub const VERSION: &str = "CLOUDSCALE_VERSION";
-    /// Log filter.
-    pub const LOG: &str = "CLOUDSCALE_LOG";
-    /// Where spans go.
-    pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     /// Process that a child must not outlive.
     pub const PARENT: &str = "CLOUDSCALE_PARENT";
 }
@@ -47,13 +37,12 @@ pub struct Plan {
     pub log: String,
 }
 
-/// One service, of which one or more replicas run.
+/// One service, of which one replica runs: its data folder is named after the
+/// service, and its peers know one address of it.
 #[derive(Debug, Clone)]
 pub struct Service {
     /// Lower case; the label `job` of its series.
     pub name: String,
-    /// How many replicas run; at least 1.
-    pub replicas: u32,
     /// Where it listens; none for a process that does not (traffic).
     pub listen: Option<SocketAddr>,
     /// The program.
@@ -65,12 +54,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service with one replica that listens on a loopback port of the
-    /// operating system's choice.
+    /// A service that listens on a loopback port of the operating system's choice.
     pub fn new(name: &str, program: PathBuf, args: &[&str]) -> Self {
         Self {
             name: name.to_owned(),
-            replicas: 1,
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
             program,
             args: args.iter().map(OsString::from).collect(),
@@ -78,14 +65,14 @@ impl Service {
         }
     }
 
-    /// The name of the replica `number`, counted from 1.
-    pub fn instance(&self, number: u32) -> String {
-        format!("{}-{number}", self.name)
+    /// The name of its replica.
+    pub fn instance(&self) -> String {
+        format!("{}-1", self.name)
     }
 }
 
-/// What [`variables::PEERS`] says, given each listening replica.
-pub fn peers<'a>(replicas: impl Iterator<Item = (&'a str, SocketAddr)>) -> String {
-    let pairs: Vec<_> = replicas.map(|(name, address)| format!("{name}={address}")).collect();
+/// What [`variables::PEERS`] says, given each listening service.
+pub fn peers<'a>(services: impl Iterator<Item = (&'a str, SocketAddr)>) -> String {
+    let pairs: Vec<_> = services.map(|(name, address)| format!("{name}={address}")).collect();
     pairs.join(",")
 }

@@ -35,6 +35,8 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 pub const FINISH_LIMIT: Duration = Duration::from_secs(2);
 /// Largest answer that is read, in bytes.
 pub const ANSWER_BODY_LIMIT: usize = 1024 * 1024;
+/// Lowest rate that can be asked for, in requests per second.
+pub const RATE_LEAST: f64 = 0.001;
 /// Highest rate that can be asked for, in requests per second.
 pub const RATE_LIMIT: f64 = 10_000.0;
 /// Pause between two progress lines.
@@ -67,7 +69,7 @@ impl FromStr for Target {
 pub struct Options {
     /// Where it goes.
     pub target: Target,
-    /// Requests per second, above 0 and at most [`RATE_LIMIT`].
+    /// Requests per second, from [`RATE_LEAST`] to [`RATE_LIMIT`].
     pub rate: f64,
     /// How arrivals are spread.
     pub pattern: Pattern,

@@ -99,9 +99,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn discovery_and_status_name_every_replica() {
     let folder = tempfile::tempdir().unwrap();
-    let mut orders = service("orders", "serve");
-    orders.replicas = 2;
-    let services = vec![service("auth", "serve"), orders];
+    let services = ["auth", "payments", "orders"].map(|name| service(name, "serve")).to_vec();
     let mut fleet = Fleet::open(plan(folder.path(), services), limits()).await.unwrap();
     let own: SocketAddr = fleet.url().trim_start_matches("http://").parse().unwrap();
     let before: Value = serde_json::from_str(&ask(own, "/discovery").await).unwrap();
@@ -111,7 +109,7 @@ async fn discovery_and_status_name_every_replica() {
     assert_eq!(before, targets, "a target is known before it runs");
     let instances: Vec<_> =
         targets.as_array().unwrap().iter().map(|target| &target["labels"]["instance"]).collect();
-    assert_eq!(instances, ["auth-1", "orders-1", "orders-2"]);
+    assert_eq!(instances, ["auth-1", "payments-1", "orders-1"]);
     let labels = &targets[2]["labels"];
     assert_eq!(
         (&labels["job"], &labels["__metrics_path__"], &labels["version"]),
