@@ -137,7 +137,7 @@ fn tick(nth: u32, length_ns: i64) -> (u32, String) {
     let text = if nth == 0 {
         "0".to_owned()
     } else {
-        seconds(length_ns * i64::from(nth) / i64::from(TICKS))
+        seconds((i128::from(length_ns) * i128::from(nth) / i128::from(TICKS)) as i64)
     };
     (nth * 100 / TICKS, text)
 }

@@ -175,6 +175,7 @@ async fn what_is_refused_in_part_is_told() {
             "an id of `1` bytes, expected `8` as its parent span id",
         ),
         ("1700000000000000000", "0", "has no start time"),
+        ("1700000000000000000", "9300000000000000000", "starts beyond the year 2200"),
     ];
     for (number, (from, to, message)) in cases.into_iter().enumerate() {
         let (status, _, body) =
@@ -187,6 +188,15 @@ async fn what_is_refused_in_part_is_told() {
         assert_eq!(backend.counters.spans_rejected.get(), number as u64 + 1);
     }
     assert_eq!(backend.traces.stats().spans, 1, "the good span was taken each time");
+    // An end that cannot be is no reason to lose the span.
+    for (end, length) in [("1600000000000000000", 0), ("18446744073709551615", 5_558_118_400)] {
+        let backend = self::backend();
+        post(&backend, "/v1/traces", &json, SPANS.replace("1700000000100000000", end).into()).await;
+        assert_eq!(
+            backend.traces.search(&Search::default())[0].duration_ns / 1_000_000_000,
+            length
+        );
+    }
 }
 
 #[tokio::test]

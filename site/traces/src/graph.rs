@@ -15,6 +15,9 @@ use std::sync::Arc;
 const MAX_WINDOW_S: i64 = 15 * 60;
 /// Edges that are remembered; beyond, the one not seen for longest goes.
 const MAX_EDGES: usize = 2000;
+/// How far what was counted may lie ahead of the present: what threads that ask the clock side by side
+/// differ by. Further ahead, the clock was set back.
+const MAX_AHEAD_S: i64 = 2;
 /// Services that are told from externals by their name.
 const MAX_SERVICES: usize = 1000;
 /// How far the first span's start may lie before its arrival and still say when counting began: what
@@ -141,10 +144,18 @@ impl<T: Default> Slots<T> {
         while self.0.front().is_some_and(|(second, _)| *second <= now_s - MAX_WINDOW_S) {
             self.0.pop_front();
         }
+        self.drop_ahead(now_s);
         if self.0.back().is_none_or(|(second, _)| *second < now_s) {
             self.0.push_back((now_s, T::default()));
         }
         &mut self.0.back_mut().expect("there is a slot, pushed above if need be").1
+    }
+
+    /// Drops what was counted while the clock was ahead.
+    fn drop_ahead(&mut self, now_s: i64) {
+        while self.0.back().is_some_and(|(second, _)| *second > now_s + MAX_AHEAD_S) {
+            self.0.pop_back();
+        }
     }
 
     fn since(&self, second: i64) -> impl Iterator<Item = &T> {
@@ -188,8 +199,18 @@ impl GraphState {
         self.collect(now_ms);
     }
 
-    /// Gives up on sides of calls that waited long enough.
+    /// Gives up on sides of calls that waited long enough, and on times that lie ahead.
     pub(crate) fn expire(&mut self, now_ms: i64) {
+        let now_s = second(now_ms);
+        if self.since_ms.is_some_and(|since_ms| second(since_ms) > now_s + MAX_AHEAD_S) {
+            self.since_ms = Some(now_ms);
+        }
+        for edge in self.edges.values_mut() {
+            edge.slots.drop_ahead(now_s);
+            edge.last_seen_ms = edge.last_seen_ms.min(now_ms.saturating_add(MAX_AHEAD_S * 1000));
+        }
+        self.expired.drop_ahead(now_s);
+        self.traces.drop_ahead(now_s);
         self.pairing.expire(now_ms, &self.services);
         self.collect(now_ms);
     }

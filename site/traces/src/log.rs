@@ -2,6 +2,7 @@
 //!
 //! Filled by the OTLP receiver, read by pages that show a trace's or a service's logs.
 
+use crate::intern::{resource_bytes, scope_bytes};
 use crate::{Attribute, Resource, Scope, SpanId, TraceId};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -46,7 +47,11 @@ impl LogRecord {
         if self.time_ns == 0 { self.observed_ns } else { self.time_ns }
     }
 
+    /// An estimate. What the records of a request share is divided among them; they go one after the
+    /// other, so what is counted is never short by more than one sender.
     fn bytes(&self) -> usize {
+        let sender = resource_bytes(&self.resource).div_ceil(Arc::strong_count(&self.resource));
+        let scope = scope_bytes(&self.scope).div_ceil(Arc::strong_count(&self.scope));
         let attributes: usize = self
             .attributes
             .iter()
@@ -57,6 +62,8 @@ impl LogRecord {
             + self.severity_text.len()
             + self.event.len()
             + attributes
+            + sender
+            + scope
     }
 }
 
@@ -108,7 +115,8 @@ impl LogSearch {
 
 #[derive(Debug, Default)]
 struct Kept {
-    records: VecDeque<Arc<LogRecord>>,
+    /// With the bytes that each was counted with.
+    records: VecDeque<(Arc<LogRecord>, usize)>,
     bytes: usize,
 }
 
@@ -128,20 +136,23 @@ impl LogStore {
     /// Adds records and drops the oldest beyond the limits.
     pub fn append(&self, records: Vec<LogRecord>) {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        for record in records {
-            kept.bytes += record.bytes();
-            kept.records.push_back(Arc::new(record));
+        // All are counted before the first goes, while they still share.
+        let counted: Vec<_> = records.iter().map(LogRecord::bytes).collect();
+        for (record, bytes) in records.into_iter().zip(counted) {
+            kept.bytes += bytes;
+            kept.records.push_back((Arc::new(record), bytes));
         }
         while kept.records.len() > self.limits.records || kept.bytes > self.limits.bytes {
-            let Some(oldest) = kept.records.pop_front() else { break };
-            kept.bytes = kept.bytes.saturating_sub(oldest.bytes());
+            let Some((_, bytes)) = kept.records.pop_front() else { break };
+            kept.bytes -= bytes;
         }
     }
 
     /// The records that fit, newest arrival first.
     pub fn search(&self, search: &LogSearch) -> Vec<Arc<LogRecord>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let fitting = kept.records.iter().rev().filter(|record| search.fits(record));
+        let newest = kept.records.iter().rev().map(|(record, _)| record);
+        let fitting = newest.filter(|record| search.fits(record));
         fitting.take(search.limit.unwrap_or(usize::MAX)).cloned().collect()
     }
 

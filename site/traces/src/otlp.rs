@@ -25,6 +25,10 @@ const MAX_NAME_BYTES: usize = 1024;
 /// Bytes of an attribute's text or a log's body.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
+/// The latest time that is taken, nanoseconds since 1970: the year 2200, from where durations can be
+/// added and nothing overflows.
+const MAX_TIME_NS: i64 = 7_258_118_400_000_000_000;
+
 /// What a request held.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded<T> {
@@ -55,7 +59,8 @@ impl<T> Decoded<T> {
 }
 
 /// The spans of a request. Refused are spans with an invalid trace, span or parent id and spans
-/// without a start; a link with invalid ids is left out of its span.
+/// without a start or with one beyond the year 2200; a link with invalid ids is left out of its span,
+/// and an end before the start becomes the start.
 pub fn decode_spans(request: ExportTraceServiceRequest) -> Decoded<Span> {
     let mut decoded = Decoded::new();
     for group in request.resource_spans {
@@ -101,14 +106,18 @@ fn decode_span(
     if span.start_time_unix_nano == 0 {
         return Err(format!("span `{}` has no start time", name()));
     }
+    let start_ns = nanoseconds(span.start_time_unix_nano);
+    if start_ns >= MAX_TIME_NS {
+        return Err(format!("span `{}` starts beyond the year 2200", name()));
+    }
     Ok(Span {
         trace_id,
         span_id,
         parent_id,
         name: cut(&span.name, MAX_NAME_BYTES).into(),
         kind: kind(span.kind),
-        start_ns: nanoseconds(span.start_time_unix_nano),
-        end_ns: nanoseconds(span.end_time_unix_nano),
+        start_ns,
+        end_ns: nanoseconds(span.end_time_unix_nano).max(start_ns),
         status: status(span.status),
         attributes: attributes_of(span.attributes).into(),
         events: span.events.into_iter().take(MAX_EVENTS).map(event).collect(),
@@ -157,7 +166,7 @@ fn optional<T>(id: Result<T, IdError>, absent: bool) -> Result<Option<T>, IdErro
 }
 
 fn nanoseconds(time: u64) -> i64 {
-    i64::try_from(time).unwrap_or(i64::MAX)
+    i64::try_from(time).unwrap_or(i64::MAX).min(MAX_TIME_NS)
 }
 
 fn kind(kind: i32) -> Kind {

@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// How long a side waits for the other, milliseconds.
 pub(crate) const WAIT_MS: i64 = 10_000;
+/// How far ahead of the present a side may have arrived, milliseconds; further, the clock was set back
+/// and the side would wait for the clock to catch up.
+const MAX_AHEAD_MS: i64 = 2_000;
 /// Sides that wait at a time; beyond, the oldest expire early.
 const MAX_WAITING: usize = 50_000;
 /// Callees that wait for one caller.
@@ -96,7 +99,8 @@ impl Pairing {
     /// Gives up on what has waited long enough. `services` are those that send spans.
     pub(crate) fn expire(&mut self, now_ms: i64, services: &HashSet<Arc<str>>) {
         while let Some((arrived_ms, key)) = self.order.front().copied() {
-            if now_ms - arrived_ms < WAIT_MS && self.order.len() <= MAX_WAITING {
+            let waits = (-MAX_AHEAD_MS..WAIT_MS).contains(&now_ms.saturating_sub(arrived_ms));
+            if waits && self.order.len() <= MAX_WAITING {
                 break;
             }
             self.order.pop_front();

@@ -13,6 +13,9 @@ const DATABASE: [&str; 4] = ["db.namespace", "db.name", "db.system.name", "db.sy
 /// Names a queue or topic; the current name before the old one.
 const DESTINATION: [&str; 2] = ["messaging.destination.name", "messaging.destination"];
 
+/// Bytes of a name; the rest is cut off, because names become nodes, addresses and queries.
+const MAX_NAME_BYTES: usize = 256;
+
 /// The service on the other side.
 pub(crate) fn service(span: &Span) -> Option<Arc<str>> {
     first(span, &PEER_SERVICE)
@@ -60,12 +63,17 @@ pub(crate) enum Side {
 
 fn address(span: &Span) -> Option<Arc<str>> {
     let address = find_text(&span.attributes, "network.peer.address")?;
+    let address = cut(&address);
     Some(match find_text(&span.attributes, "network.peer.port") {
-        Some(port) => format!("{address}:{port}").into(),
+        Some(port) => format!("{address}:{}", cut(&port)).into(),
         None => address.into(),
     })
 }
 
 fn first(span: &Span, keys: &[&str]) -> Option<Arc<str>> {
-    keys.iter().find_map(|key| find_text(&span.attributes, key)).map(|text| text.into())
+    keys.iter().find_map(|key| find_text(&span.attributes, key)).map(|text| cut(&text).into())
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_NAME_BYTES)]
 }

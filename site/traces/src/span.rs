@@ -10,6 +10,12 @@ use std::sync::Arc;
 /// The name of spans whose resource has no `service.name`.
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 
+/// Bytes of `service.name`, `service.instance.id` and `service.version`; the rest is cut off, because
+/// they become labels, addresses and queries.
+const MAX_IDENTITY_BYTES: usize = 256;
+/// Bytes of any other text of a resource.
+const MAX_RESOURCE_TEXT_BYTES: usize = 4096;
+
 /// Who sent a span or a log record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Resource {
@@ -24,8 +30,9 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Reads service, instance and version out of the attributes.
-    pub fn new(attributes: Vec<Attribute>) -> Self {
+    /// Reads service, instance and version out of the attributes; texts are cut to their limits.
+    pub fn new(mut attributes: Vec<Attribute>) -> Self {
+        attributes.iter_mut().for_each(bound);
         let text = |key: &str| match find(&attributes, key)? {
             Value::Text(text) if !text.is_empty() => Some(text.clone()),
             _ => None,
@@ -36,6 +43,18 @@ impl Resource {
             version: text("service.version"),
             attributes: attributes.into(),
         }
+    }
+}
+
+fn bound(attribute: &mut Attribute) {
+    let limit = match &*attribute.key {
+        "service.name" | "service.instance.id" | "service.version" => MAX_IDENTITY_BYTES,
+        _ => MAX_RESOURCE_TEXT_BYTES,
+    };
+    if let Value::Text(text) = &mut attribute.value
+        && text.len() > limit
+    {
+        *text = text[..text.floor_char_boundary(limit)].into();
     }
 }
 
@@ -128,7 +147,7 @@ pub struct Span {
     pub kind: Kind,
     /// Start, nanoseconds since 1970.
     pub start_ns: i64,
-    /// End, nanoseconds since 1970, as it came: see [`Span::duration_ns`].
+    /// End, nanoseconds since 1970. Decoding takes the start for an end before it.
     pub end_ns: i64,
     /// How it ended.
     pub status: Status,

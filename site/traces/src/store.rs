@@ -5,8 +5,8 @@
 //! came first go, each as a whole.
 
 use crate::graph::GraphState;
-use crate::intern::Interner;
-use crate::{Attribute, Search, ServiceGraph, Span, Trace, TraceId, TraceSummary, Value};
+use crate::intern::{Interner, own_bytes};
+use crate::{Search, ServiceGraph, Span, SpanId, Trace, TraceId, TraceSummary};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,11 +15,21 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 const MAX_SERVICES: usize = 1000;
 /// Operations remembered for one service.
 const MAX_OPERATIONS: usize = 1000;
+/// Operations remembered over all services.
+const MAX_ALL_OPERATIONS: usize = 20_000;
+/// Spans of one trace that may have the same id and differ: a call whose two sides are one span.
+const MAX_SAME_ID: u8 = 4;
+/// What a trace takes beside its spans, and a span beside what it holds: places in lists and maps.
+/// Estimated.
+const TRACE_BYTES: usize = 320;
+const PLACE_BYTES: usize = 48;
+/// How many copies of texts are looked through for one span that went; see [`Interner::sweep`].
+const SWEPT_PER_SPAN: usize = 32;
 
 /// How much a [`TraceStore`] keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreLimits {
-    /// Estimated bytes of all spans.
+    /// Estimated bytes of all spans, with the texts that they share.
     pub bytes: usize,
     /// Spans over all traces.
     pub spans: usize,
@@ -49,13 +59,13 @@ pub struct StoreStats {
     pub traces: usize,
     /// Spans that are kept.
     pub spans: usize,
-    /// Their estimated bytes.
+    /// Their estimated bytes, with the texts that they share.
     pub bytes: usize,
     /// Spans that were appended since the start, duplicates not counted.
     pub appended: u64,
     /// Spans that had come before.
     pub duplicates: u64,
-    /// Spans beyond [`StoreLimits::spans_per_trace`].
+    /// Spans beyond [`StoreLimits::spans_per_trace`], and those of an id that too many others have.
     pub dropped: u64,
     /// Traces that went to make room.
     pub evicted_traces: u64,
@@ -64,6 +74,9 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 struct Stored {
     spans: Vec<Arc<Span>>,
+    /// Where the first, second and so on span of an id stands.
+    places: HashMap<(SpanId, u8), u32>,
+    /// Beside what is shared with other traces.
     bytes: usize,
     start_ns: i64,
 }
@@ -72,10 +85,20 @@ struct Stored {
 struct Inner {
     traces: HashMap<TraceId, Stored>,
     arrival: VecDeque<TraceId>,
-    operations: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    operations: Operations,
     interner: Interner,
     graph: GraphState,
+    /// Its bytes are those of spans alone.
     stats: StoreStats,
+    /// Spans that went since shared texts were looked through.
+    gone: usize,
+}
+
+/// What services do, by their names.
+#[derive(Debug, Default)]
+struct Operations {
+    of: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    count: usize,
 }
 
 /// Traces in memory, shared between threads.
@@ -123,32 +146,30 @@ impl TraceStore {
 
     /// The services that sent spans, by name.
     pub fn services(&self) -> Vec<Arc<str>> {
-        self.read().operations.keys().cloned().collect()
+        self.read().operations.of.keys().cloned().collect()
     }
 
     /// The span names that a service used, by name.
     pub fn operations(&self, service: &str) -> Vec<Arc<str>> {
-        self.read().operations.get(service).into_iter().flatten().cloned().collect()
+        self.read().operations.of.get(service).into_iter().flatten().cloned().collect()
     }
 
     /// Who called whom in the last `window_ms` before `now_ms`; see [`ServiceGraph`].
     pub fn graph(&self, window_ms: i64, now_ms: i64) -> ServiceGraph {
-        let mut inner = self.write();
-        inner.graph.expire(now_ms);
-        inner.graph.read(window_ms, now_ms, true)
+        self.write().graph.expire(now_ms);
+        self.read().graph.read(window_ms, now_ms, true)
     }
 
     /// As [`TraceStore::graph`] without quantiles, which cost most over a long window.
     pub fn calls(&self, window_ms: i64, now_ms: i64) -> ServiceGraph {
-        let mut inner = self.write();
-        inner.graph.expire(now_ms);
-        inner.graph.read(window_ms, now_ms, false)
+        self.write().graph.expire(now_ms);
+        self.read().graph.read(window_ms, now_ms, false)
     }
 
     /// What is held and what was let go.
     pub fn stats(&self) -> StoreStats {
         let inner = self.read();
-        StoreStats { traces: inner.traces.len(), ..inner.stats }
+        StoreStats { traces: inner.traces.len(), bytes: inner.bytes(), ..inner.stats }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -162,35 +183,48 @@ impl TraceStore {
 
 impl Inner {
     fn append(&mut self, mut span: Span, now_ms: i64, spans_per_trace: usize) {
-        let new_trace = !self.traces.contains_key(&span.trace_id);
-        let stored = self.traces.entry(span.trace_id).or_default();
-        if stored.spans.iter().any(|kept| kept.span_id == span.span_id && **kept == span) {
-            self.stats.duplicates += 1;
-            return;
-        }
-        if stored.spans.len() >= spans_per_trace {
+        let kept = self.traces.get(&span.trace_id).map_or(0, |stored| stored.spans.len());
+        if kept >= spans_per_trace {
             self.stats.dropped += 1;
             return;
         }
-        self.interner.intern(&mut span);
-        let bytes = bytes_of(&span);
-        stored.start_ns =
-            if new_trace { span.start_ns } else { stored.start_ns.min(span.start_ns) };
-        stored.bytes += bytes;
-        if new_trace {
+        let stored = self.traces.entry(span.trace_id).or_default();
+        match stored.place(&span) {
+            Place::Free(place) => {
+                stored.places.insert(place, kept as u32);
+            }
+            Place::Duplicate => {
+                self.stats.duplicates += 1;
+                return;
+            }
+            Place::Taken => {
+                self.stats.dropped += 1;
+                return;
+            }
+        }
+        let mut bytes = self.interner.intern(&mut span) + own_bytes(&span) + PLACE_BYTES;
+        if kept == 0 {
+            bytes += TRACE_BYTES;
+            stored.start_ns = span.start_ns;
             self.arrival.push_back(span.trace_id);
             self.graph.count_trace(now_ms);
         }
+        stored.start_ns = stored.start_ns.min(span.start_ns);
+        stored.bytes += bytes;
         self.stats.bytes += bytes;
         self.stats.spans += 1;
         self.stats.appended += 1;
         self.graph.observe(&span, now_ms);
-        remember(&mut self.operations, &span);
+        self.operations.remember(&span);
         stored.spans.push(Arc::new(span));
     }
 
+    fn bytes(&self) -> usize {
+        self.stats.bytes + self.interner.bytes()
+    }
+
     fn evict(&mut self, limits: &StoreLimits) {
-        while self.stats.spans > limits.spans || self.stats.bytes > limits.bytes {
+        while self.stats.spans > limits.spans || self.bytes() > limits.bytes {
             let Some(oldest) = self.arrival.pop_front().and_then(|id| self.traces.remove(&id))
             else {
                 break;
@@ -198,37 +232,45 @@ impl Inner {
             self.stats.spans -= oldest.spans.len();
             self.stats.bytes -= oldest.bytes;
             self.stats.evicted_traces += 1;
+            self.gone += oldest.spans.len();
+            drop(oldest);
+            if self.gone * SWEPT_PER_SPAN >= self.interner.len() {
+                self.interner.sweep();
+                self.gone = 0;
+            }
         }
     }
 }
 
-fn remember(services: &mut BTreeMap<Arc<str>, BTreeSet<Arc<str>>>, span: &Span) {
-    if !services.contains_key(span.service()) && services.len() >= MAX_SERVICES {
-        return;
-    }
-    let operations = services.entry(span.resource.service.clone()).or_default();
-    if operations.len() < MAX_OPERATIONS {
-        operations.insert(span.name.clone());
+/// Where a span belongs among those of its id.
+enum Place {
+    Free((SpanId, u8)),
+    Duplicate,
+    Taken,
+}
+
+impl Stored {
+    fn place(&self, span: &Span) -> Place {
+        for nth in 0..MAX_SAME_ID {
+            match self.places.get(&(span.span_id, nth)) {
+                None => return Place::Free((span.span_id, nth)),
+                Some(at) if *self.spans[*at as usize] == *span => return Place::Duplicate,
+                Some(_) => {}
+            }
+        }
+        Place::Taken
     }
 }
 
-/// An estimate: the span itself, its lists, and the texts of values that no other span has so far. Keys,
-/// names, resources and scopes are shared and cost next to nothing a span.
-fn bytes_of(span: &Span) -> usize {
-    /// The counters and the allocation of a shared value.
-    const SHARED: usize = 32;
-    let text = |value: &Value| match value {
-        // One owner is the span, another the pool of shared texts.
-        Value::Text(text) if Arc::strong_count(text) <= 2 => text.len() + SHARED,
-        _ => 0,
-    };
-    let list = |attributes: &[Attribute]| -> usize {
-        size_of_val(attributes)
-            + attributes.iter().map(|attribute| text(&attribute.value)).sum::<usize>()
-    };
-    let events: usize =
-        span.events.iter().map(|event| size_of_val(event) + list(&event.attributes)).sum();
-    let links: usize =
-        span.links.iter().map(|link| size_of_val(link) + list(&link.attributes)).sum();
-    size_of::<Span>() + SHARED + list(&span.attributes) + events + links
+impl Operations {
+    fn remember(&mut self, span: &Span) {
+        if !self.of.contains_key(span.service()) && self.of.len() >= MAX_SERVICES {
+            return;
+        }
+        let of_service = self.of.entry(span.resource.service.clone()).or_default();
+        let room = of_service.len() < MAX_OPERATIONS && self.count < MAX_ALL_OPERATIONS;
+        if room && of_service.insert(span.name.clone()) {
+            self.count += 1;
+        }
+    }
 }

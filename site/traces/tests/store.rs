@@ -3,8 +3,11 @@
 mod spans;
 
 use spans::{START_MS, With as _, span, trace_id};
+use std::collections::HashMap;
+use std::sync::Arc;
 use traces::Kind::{Client, Consumer, Producer, Server};
-use traces::{Search, Span, StoreLimits, TraceStore};
+use traces::{Attribute, LogLimits, LogRecord, LogSearch, LogStore};
+use traces::{Resource, Search, Span, Status, StoreLimits, TraceStore, Value};
 
 fn store() -> TraceStore {
     TraceStore::new(StoreLimits::default())
@@ -55,8 +58,98 @@ fn the_oldest_traces_go_as_a_whole() {
     check(StoreLimits::default(), 10, 0);
     check(StoreLimits { spans: 35, ..StoreLimits::default() }, 3, 0);
     let half = filled(StoreLimits::default()).stats().bytes / 2;
-    check(StoreLimits { bytes: half, ..StoreLimits::default() }, 5, 0);
+    // What all share stays, so less than half of the traces fit.
+    check(StoreLimits { bytes: half, ..StoreLimits::default() }, 4, 0);
     check(StoreLimits { spans_per_trace: 4, ..StoreLimits::default() }, 10, 60);
+}
+
+/// Bytes of every text that the kept spans hold, each allocation once.
+fn held_bytes(store: &TraceStore) -> usize {
+    let mut texts = HashMap::new();
+    let mut hold = |text: &Arc<str>| texts.insert(text.as_ptr(), text.len());
+    let found = store.search(&Search { limit: usize::MAX, ..Search::default() });
+    let traces = found.iter().filter_map(|trace| store.trace(&trace.id));
+    let spans: Vec<_> = traces.flat_map(|trace| trace.rows).map(|row| row.span).collect();
+    for span in &spans {
+        hold(&span.name);
+        if let Status::Error(message) = &span.status {
+            hold(message);
+        }
+        let lists = [&span.attributes, &span.resource.attributes, &span.scope.attributes];
+        for attribute in lists.into_iter().flatten() {
+            hold(&attribute.key);
+            if let Value::Text(text) = &attribute.value {
+                hold(text);
+            }
+        }
+    }
+    texts.values().sum::<usize>() + spans.len() * size_of::<Span>()
+}
+
+#[test]
+fn bytes_are_bounded_whoever_holds_them() {
+    let limits = StoreLimits { bytes: 300_000, ..StoreLimits::default() };
+    let check = |what: &str, change: &dyn Fn(Span, u64) -> Span| {
+        let store = TraceStore::new(limits);
+        for number in 1..=3_000 {
+            let spans = (1..=3).map(|id| {
+                change(span(id, id - 1, "a", Server, 0, 1).of_trace(number), number * 10 + id)
+            });
+            store.append(spans.collect(), START_MS);
+            let stats = store.stats();
+            assert!(stats.bytes <= limits.bytes, "{what}: {stats:?}");
+            if number % 500 == 0 {
+                let held = held_bytes(&store);
+                assert!(held <= stats.bytes, "{what}: {held} are held, {stats:?}");
+                assert!(stats.spans > 50, "{what}: {stats:?}");
+            }
+        }
+    };
+    let text = |number: u64, length: usize| format!("{number:0length$}");
+    let resource = |number: u64, length: usize| {
+        let id = Attribute::new("id", &*text(number, length));
+        Arc::new(Resource::new(vec![Attribute::new("service.name", "a"), id]))
+    };
+    check("the same for all", &|span, _| span.with("k", &text(1, 90)));
+    check("a text of its own", &|span, number| span.with("k", &text(number, 90)));
+    check("a long one", &|span, number| span.with("k", &text(number, 900)));
+    check("shared by a few", &|span, number| span.with("k", &text(number / 100, 90)));
+    check("shared by those far apart", &|span, number| span.with("k", &text(number % 700, 90)));
+    check("messages", &|span, number| Span {
+        status: Status::Error(text(number, 900).into()),
+        ..span
+    });
+    check("names", &|span, number| Span { name: text(number, 900).into(), ..span });
+    check("senders", &|span, number| Span { resource: resource(number, 900), ..span });
+    check("few senders", &|span, number| Span { resource: resource(number % 9, 900), ..span });
+}
+
+#[test]
+fn spans_of_one_id_are_told_apart() {
+    let store = TraceStore::new(StoreLimits { spans_per_trace: 10, ..StoreLimits::default() });
+    let differing: Vec<_> = (1..=6).map(|end| span(1, 0, "a", Server, 0, end)).collect();
+    store.append(differing.clone(), START_MS);
+    assert_eq!((store.stats().spans, store.stats().dropped), (4, 2));
+    store.append(differing[..4].to_vec(), START_MS);
+    assert_eq!((store.stats().spans, store.stats().duplicates), (4, 4));
+    store.append((2..=9).map(|id| span(id, 1, "a", Server, 0, 1)).collect(), START_MS);
+    assert_eq!((store.stats().spans, store.stats().dropped), (10, 4));
+}
+
+#[test]
+fn texts_of_a_sender_are_cut() {
+    let long = "ä".repeat(10_000);
+    let given = ["service.name", "service.version", "service.instance.id", "other"];
+    let cut = Resource::new(given.map(|key| Attribute::new(key, &*long)).to_vec());
+    assert_eq!(cut.service.chars().count(), 128);
+    assert_eq!(cut.instance.as_deref().map(str::len), Some(256));
+    assert_eq!(cut.version.as_deref().map(str::len), Some(256));
+    let lengths: Vec<_> = cut.attributes.iter().map(|a| a.value.text().len()).collect();
+    assert_eq!(lengths, [256, 256, 256, 4096]);
+    // A peer's name comes from an attribute of the span.
+    let store = store();
+    store.append(vec![span(1, 0, "a", Client, 0, 1).with("peer.service", &long)], START_MS);
+    assert_eq!(store.graph(60_000, START_MS + 10_000).edges[0].to.name.len(), 256);
 }
 
 #[test]
@@ -190,4 +283,54 @@ fn figures_are_those_of_the_window() {
     check(10_000, now, 9, 1.0, 0);
     check(60_000, now + 300_000, 0, 0.0, 0);
     assert_eq!(store.graph(300_000, now).covered_s, 20.0);
+}
+
+#[test]
+fn figures_are_true_again_when_the_clock_is_put_right() {
+    const AHEAD_MS: i64 = 600_000;
+    let call = |number: u64| vec![span(1, 0, "a", Server, 0, 100).of_trace(number)];
+    // 20 calls by a clock that is ahead, then 10 by the right one, one each second.
+    for spans_before in [0, 20] {
+        let store = store();
+        for second in 0..spans_before {
+            store.append(call(second as u64 + 1), START_MS + AHEAD_MS + second * 1000);
+        }
+        let named = span(1, 0, "a", Client, 0, 9).of_trace(99).with("peer.service", "b");
+        store.append(vec![named], START_MS + AHEAD_MS);
+        for second in 0..10 {
+            store.append(call(second as u64 + 200), START_MS + second * 1000 + 200);
+        }
+        let graph = store.graph(60_000, START_MS + 10_000);
+        let edge = graph.edges.iter().find(|edge| &*edge.from.name == "user").expect("it is there");
+        assert_eq!((edge.calls, graph.traces), (10, 10));
+        assert!(graph.covered_s > 9.0 && edge.rate < 1.2, "{graph:?}");
+        assert!(edge.last_seen_ms < START_MS + 20_000);
+        // The caller that waited by the wrong clock has not to wait until that time.
+        assert!(graph.edges.iter().any(|edge| &*edge.to.name == "b"), "{graph:?}");
+    }
+}
+
+#[test]
+fn logs_are_bounded_with_their_senders() {
+    let limits = LogLimits { bytes: 100_000, ..LogLimits::default() };
+    let logs = LogStore::new(limits);
+    for number in 0..100_u64 {
+        let id = Attribute::new("id", &*format!("{number:04000}"));
+        let record = LogRecord {
+            time_ns: 1,
+            observed_ns: 1,
+            severity: 9,
+            severity_text: "".into(),
+            body: "x".into(),
+            event: "".into(),
+            attributes: Box::default(),
+            trace_id: None,
+            span_id: None,
+            scope: Arc::default(),
+            resource: Arc::new(Resource::new(vec![id])),
+        };
+        logs.append(vec![record.clone(), record]);
+    }
+    let kept = logs.search(&LogSearch::default());
+    assert!((40..50).contains(&kept.len()), "{} of 4 kB for two", kept.len());
 }
