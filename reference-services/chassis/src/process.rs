@@ -1,6 +1,6 @@
 //! The process around a service: its threads, and its end on SIGTERM or Ctrl-C.
-//! That it ends with the supervisor which started it is `fleet`'s concern: run
-//! by hand, a service outlives its shell.
+//! That it ends with the supervisor which started it is `fleet`'s concern; a
+//! service that is run by hand has none, and is not tied to its shell.
 
 use std::io;
 
