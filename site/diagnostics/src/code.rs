@@ -10,7 +10,7 @@ pub enum Severity {
     Note,
     /// The page is built, and something on it is probably not what was meant.
     Warning,
-    /// Something of the author's cannot be shown.
+    /// Something of the author's cannot be shown, or is not so by what was measured.
     Error,
 }
 
@@ -67,6 +67,14 @@ codes! {
     Footnote = "L014", Warning, "undefined footnote";
     /// A typed block (`glossary`, ...) whose text is not what the block expects.
     Block = "L015", Error, "block that cannot be read";
+    /// A box of a diagram that could stand for something known, and nothing says for what.
+    Binding = "L016", Note, "box that may stand for a service";
+    /// A stated figure that does not hold by what a running server measured (`check --live`).
+    Claim = "L020", Error, "violated claim";
+    /// A call seen between two boxes of a diagram that no line joins (`check --live`).
+    Undocumented = "L021", Error, "call that is not drawn";
+    /// A drawn line that no trace shows, though both its ends are traced (`check --live`).
+    NeverSeen = "L022", Error, "line that no trace shows";
 }
 
 impl std::fmt::Display for Code {

@@ -68,7 +68,11 @@ enum Command {
         Services send traces to 127.0.0.1:4317 (OTLP gRPC) or :4318 (OTLP HTTP).")]
     Serve(ServeArguments),
     /// Find what is broken in the book
-    #[command(after_help = "Exit code: 0 clean, 1 findings, 2 usage or configuration.")]
+    #[command(after_help = "Examples:\n  \
+        loggia check docs --strict                       warnings fail, too\n  \
+        loggia check docs --live http://127.0.0.1:3000   also ask the running system\n\n\
+        Exit code: 0 clean, 1 findings (with --live also violated claims and drift), 2 usage,\n\
+        configuration, or a server that cannot be asked or has seen too little.")]
     Check(CheckArguments),
     /// Remove the site that build wrote
     Clean {
@@ -110,6 +114,12 @@ struct CheckArguments {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    /// Ask a running server as well: violated claims, and what its traces say of the diagrams
+    #[arg(long, value_name = "URL")]
+    live: Option<String>,
+    /// Seconds of traces that the server must have seen before its diagrams are judged (0: judge at once)
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "live")]
+    observe: u32,
 }
 
 /// How findings are printed.
@@ -171,7 +181,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Init { dir } => init::run(&dir, talk),
         Command::Build(a) => build::run(&a.dir, a.dest_dir.as_deref(), a.strict, talk),
-        Command::Check(a) => check::run(&a.dir, a.format, a.strict, talk),
+        Command::Check(a) => {
+            let live = a.live.map(|url| check::Live { url, observe_s: a.observe });
+            check::run(&a.dir, a.format, a.strict, live.as_ref(), talk)
+        }
         Command::Clean { dir, dest_dir } => build::clean(&dir, dest_dir.as_deref(), talk),
         Command::Serve(a) => run_serve(a, talk),
         Command::Completions { shell } => {

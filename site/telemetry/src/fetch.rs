@@ -35,6 +35,12 @@ pub(crate) enum FetchError {
     NotText,
 }
 
+/// Gets a text over plain HTTP once; why not, in words, when that fails.
+pub async fn fetch(url: &str, timeout: Duration, body_bytes: usize) -> Result<String, String> {
+    let fetched = Fetcher::new(timeout, body_bytes).get(url, &[]).await;
+    fetched.map(|fetched| fetched.text).map_err(|error| error.to_string())
+}
+
 /// A text and its type.
 #[derive(Debug)]
 pub(crate) struct Fetched {

@@ -45,6 +45,7 @@ pub use exemplar::Exemplars;
 pub use exposition::{
     Exemplar, Exposition, MetricKind, MetricMeta, ParseError, ScrapedSample, parse_exposition,
 };
+pub use fetch::fetch;
 pub use housekeeping::run_housekeeping;
 pub use otlp_grpc::serve_otlp_grpc;
 pub use otlp_http::otlp_http_router;
