@@ -2,6 +2,7 @@
 //!
 //! Receivers and the scraper fill it, routers and `evidence` read it.
 
+use crate::admission::Exports;
 use crate::otlp_metrics::{self, DeltaSums};
 use crate::target::Targets;
 use crate::{Clock, Exemplars, MetricMeta, TargetStatus};
@@ -61,7 +62,8 @@ pub struct IngestCounters {
     pub points_rejected: Counter,
     /// OTLP requests answered with success.
     pub requests: Counter,
-    /// OTLP requests answered with an error: not readable, too large, of a wrong type.
+    /// OTLP requests answered with an error: not readable, too large, of a wrong type, too many at a
+    /// time.
     pub requests_rejected: Counter,
     /// Scrapes that worked.
     pub scrapes: Counter,
@@ -97,6 +99,7 @@ pub struct Backend {
     pub counters: IngestCounters,
     clock: Clock,
     pub(crate) scraped: Targets,
+    pub(crate) exports: Exports,
     metadata: RwLock<BTreeMap<String, MetricMeta>>,
     deltas: Mutex<DeltaSums>,
 }
@@ -117,6 +120,7 @@ impl Backend {
             counters: IngestCounters::default(),
             clock,
             scraped: Targets::default(),
+            exports: Exports::default(),
             metadata: RwLock::default(),
             deltas: Mutex::default(),
         }

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod backend;
 mod clock;
 mod discovery;
@@ -28,6 +29,7 @@ mod exposition;
 mod fetch;
 mod housekeeping;
 mod otlp_grpc;
+mod otlp_grpc_connections;
 mod otlp_http;
 mod otlp_json;
 mod otlp_metrics;

@@ -3,6 +3,7 @@
 //! `loggia` mounts the router; exporters send; the backend takes what is decoded. Whatever cannot be
 //! read is answered with a 4xx and a `google.rpc.Status` in the format of the request.
 
+use crate::admission::{MAX_EXPORT_TIME, MAX_EXPORTS, RETRY_AFTER_S};
 use crate::fetch::gunzip;
 use crate::otlp_grpc::{MAX_MESSAGE_BYTES, logs_response, metrics_response, trace_response};
 use crate::otlp_json;
@@ -10,10 +11,10 @@ use crate::{Backend, Rejection};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -37,18 +38,18 @@ pub fn otlp_http_router(backend: Arc<Backend>) -> Router {
 async fn traces(State(backend): State<Arc<Backend>>, request: Request) -> Response {
     let take =
         |request: ExportTraceServiceRequest, backend: &Backend| backend.accept_traces(request);
-    export(&backend, request, "resourceSpans", take, trace_response).await
+    export(backend, request, "resourceSpans", take, trace_response).await
 }
 
 async fn metrics(State(backend): State<Arc<Backend>>, request: Request) -> Response {
     let take =
         |request: ExportMetricsServiceRequest, backend: &Backend| backend.accept_metrics(request);
-    export(&backend, request, "resourceMetrics", take, metrics_response).await
+    export(backend, request, "resourceMetrics", take, metrics_response).await
 }
 
 async fn logs(State(backend): State<Arc<Backend>>, request: Request) -> Response {
     let take = |request: ExportLogsServiceRequest, backend: &Backend| backend.accept_logs(request);
-    export(&backend, request, "resourceLogs", take, logs_response).await
+    export(backend, request, "resourceLogs", take, logs_response).await
 }
 
 /// The two encodings of a message.
@@ -71,13 +72,14 @@ impl Refusal {
     }
 }
 
-/// 1. which format, 2. the body within its limits, 3. the message, 4. into the backend, 5. the answer.
+/// Asks in turn for the format, a place, and the body within its limits; reads the message, stores it
+/// and writes the answer beside the network threads.
 async fn export<Q, A>(
-    backend: &Backend,
+    backend: Arc<Backend>,
     request: Request,
-    json_field: &str,
-    take: impl FnOnce(Q, &Backend) -> Option<Rejection>,
-    answer: impl FnOnce(Option<Rejection>) -> A,
+    json_field: &'static str,
+    take: impl FnOnce(Q, &Backend) -> Option<Rejection> + Send + 'static,
+    answer: impl FnOnce(Option<Rejection>) -> A + Send + 'static,
 ) -> Response
 where
     Q: prost::Message + Default + DeserializeOwned,
@@ -85,16 +87,38 @@ where
 {
     let format = match format(request.headers()) {
         Ok(format) => format,
-        Err(refusal) => return refuse(backend, Format::Json, refusal),
+        Err(refusal) => return refuse(&backend, Format::Json, refusal),
     };
-    let decoded = body(request).await.and_then(|body| decode::<Q>(format, &body, json_field));
-    match decoded {
-        Ok(message) => {
-            backend.counters.requests.add(1);
-            encode(StatusCode::OK, format, &answer(take(message, backend)))
+    let Some(place) = backend.exports.enter() else {
+        let message = format!("{MAX_EXPORTS} requests are in hand already\nhelp: try again later");
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message);
+        return refuse(&backend, format, refusal);
+    };
+    let packed = match tokio::time::timeout(MAX_EXPORT_TIME, body(request)).await {
+        Ok(Ok(packed)) => packed,
+        Ok(Err(refusal)) => return refuse(&backend, format, refusal),
+        Err(_) => {
+            let message = format!("the body did not come within {MAX_EXPORT_TIME:?}");
+            let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, message);
+            return refuse(&backend, format, refusal);
         }
-        Err(refusal) => refuse(backend, format, refusal),
-    }
+    };
+    let counted = backend.clone();
+    let work = move || {
+        // Also when the client has gone meanwhile the place is taken until the work is done.
+        let _place = place;
+        match packed.unpack().and_then(|body| decode::<Q>(format, &body, json_field)) {
+            Ok(message) => {
+                backend.counters.requests.add(1);
+                encode(StatusCode::OK, format, &answer(take(message, &backend)))
+            }
+            Err(refusal) => refuse(&backend, format, refusal),
+        }
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        let message = "the request could not be stored";
+        refuse(&counted, format, Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message))
+    })
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
@@ -111,19 +135,19 @@ fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     }
 }
 
-async fn body(request: Request) -> Result<Bytes, Refusal> {
+/// A body as it came.
+struct Packed {
+    bytes: Bytes,
+    gzip: bool,
+}
+
+async fn body(request: Request) -> Result<Packed, Refusal> {
     let encoding = text(request.headers(), header::CONTENT_ENCODING).to_ascii_lowercase();
     if !matches!(encoding.as_str(), "" | "identity" | "gzip") {
         let message =
             format!("content encoding `{encoding}` is not taken\nhelp: send `gzip` or none");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let too_large = || {
-        Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than {MAX_MESSAGE_BYTES} bytes"),
-        )
-    };
     let collected = Limited::new(request.into_body(), MAX_MESSAGE_BYTES).collect().await;
     let body = collected.map_err(|error| {
         if error.is::<LengthLimitError>() {
@@ -132,14 +156,27 @@ async fn body(request: Request) -> Result<Bytes, Refusal> {
             Refusal::new(StatusCode::BAD_REQUEST, "the body could not be read to its end")
         }
     })?;
-    if encoding != "gzip" {
-        return Ok(body.to_bytes());
+    Ok(Packed { bytes: body.to_bytes(), gzip: encoding == "gzip" })
+}
+
+impl Packed {
+    fn unpack(self) -> Result<Bytes, Refusal> {
+        if !self.gzip {
+            return Ok(self.bytes);
+        }
+        match gunzip(&self.bytes, MAX_MESSAGE_BYTES) {
+            Ok(Some(bytes)) => Ok(bytes.into()),
+            Ok(None) => Err(too_large()),
+            Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body is not valid gzip")),
+        }
     }
-    match gunzip(&body.to_bytes(), MAX_MESSAGE_BYTES) {
-        Ok(Some(bytes)) => Ok(bytes.into()),
-        Ok(None) => Err(too_large()),
-        Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body is not valid gzip")),
-    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is larger than {MAX_MESSAGE_BYTES} bytes"),
+    )
 }
 
 fn decode<Q>(format: Format, body: &[u8], json_field: &str) -> Result<Q, Refusal>
@@ -158,8 +195,13 @@ where
 fn refuse(backend: &Backend, format: Format, refusal: Refusal) -> Response {
     backend.counters.requests_rejected.add(1);
     let status = RpcStatus {
-        // google.rpc.Code: 3 is INVALID_ARGUMENT, 8 RESOURCE_EXHAUSTED.
-        code: if refusal.status == StatusCode::PAYLOAD_TOO_LARGE { 8 } else { 3 },
+        code: match refusal.status {
+            StatusCode::PAYLOAD_TOO_LARGE => tonic::Code::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE => tonic::Code::Unavailable,
+            StatusCode::REQUEST_TIMEOUT => tonic::Code::DeadlineExceeded,
+            StatusCode::INTERNAL_SERVER_ERROR => tonic::Code::Internal,
+            _ => tonic::Code::InvalidArgument,
+        } as i32,
         message: refusal.message,
     };
     encode(refusal.status, format, &status)
@@ -182,7 +224,14 @@ fn encode<A: prost::Message + Serialize>(
             (JSON, value.to_string().into_bytes())
         }
     };
-    (status, [(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response()
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    }
+    response
 }
 
 /// `google.rpc.Status` without details.

@@ -2,6 +2,7 @@
 //!
 //! `loggia` mounts the router; queries are evaluated by `promql` beside the network threads.
 
+use crate::admission::{MAX_WAITING_QUERIES, NoPlace, Queries, RETRY_AFTER_S};
 use crate::prometheus_json as json;
 use crate::prometheus_params::Params;
 use crate::{Backend, Clock, Exemplar, TargetHealth, TargetStatus};
@@ -9,9 +10,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use promql::{Answer, EvalError, Query};
+use serde::Serialize;
 use serde_json::{Value, json};
 use series::{Labels, Matcher, Storage as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,8 @@ use std::time::{Duration, Instant};
 const MAX_QUERY_TIME: Duration = Duration::from_secs(30);
 /// Points that a range query may ask for, as in Prometheus.
 const MAX_POINTS: i64 = 11_000;
+/// The kind of the error for a query that found no place.
+const UNAVAILABLE: &str = "unavailable";
 /// The pool that all targets belong to.
 const POOL: &str = "loggia";
 
@@ -37,13 +41,14 @@ pub fn prometheus_router(backend: Arc<Backend>, clock: Clock) -> Router {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/metadata", get(metadata))
         .route("/api/v1/status/buildinfo", get(build_info))
-        .with_state(Api { backend, clock })
+        .with_state(Api { backend, clock, queries: Queries::default() })
 }
 
 #[derive(Clone)]
 struct Api {
     backend: Arc<Backend>,
     clock: Clock,
+    queries: Queries,
 }
 
 /// An error as the API tells it.
@@ -64,6 +69,19 @@ impl Failure {
     }
 }
 
+impl From<NoPlace> for Failure {
+    fn from(why: NoPlace) -> Self {
+        match why {
+            NoPlace::TooLate => EvalError::Timeout.into(),
+            NoPlace::Full => Self {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                kind: UNAVAILABLE,
+                message: format!("{MAX_WAITING_QUERIES} queries are waiting already"),
+            },
+        }
+    }
+}
+
 impl From<EvalError> for Failure {
     fn from(error: EvalError) -> Self {
         let (status, kind) = match error {
@@ -77,7 +95,12 @@ impl From<EvalError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        send(self.status, json::error(self.kind, &self.message))
+        let mut response = send(self.status, json::error(self.kind, &self.message));
+        if self.kind == UNAVAILABLE {
+            let after = HeaderValue::from_static(RETRY_AFTER_S);
+            response.headers_mut().insert(header::RETRY_AFTER, after);
+        }
+        response
     }
 }
 
@@ -124,18 +147,42 @@ async fn query_exemplars(State(api): State<Api>, params: Params) -> Answered {
         return Err(Failure::bad_data("end timestamp must not be before start timestamp"));
     }
     let selectors = parse("query", params.get("query"))?.selectors();
-    let found = selectors
-        .iter()
-        .flat_map(|matchers| api.backend.exemplars.select(matchers, start_ms, end_ms));
-    // Two selectors of one query may find the same series.
-    let found: BTreeMap<_, _> = found.collect();
-    let list: Vec<Value> =
-        found.iter().map(|(labels, exemplars)| exemplars_json(labels, exemplars)).collect();
-    Ok(send(StatusCode::OK, json::success(&list.into(), &[])))
+    let backend = api.backend.clone();
+    api.beside(Instant::now() + MAX_QUERY_TIME, move || {
+        let found = selectors
+            .iter()
+            .flat_map(|matchers| backend.exemplars.select(matchers, start_ms, end_ms));
+        // Two selectors of one query may find the same series.
+        let found: BTreeMap<_, _> = found.collect();
+        let list: Vec<Value> =
+            found.iter().map(|(labels, exemplars)| exemplars_json(labels, exemplars)).collect();
+        Ok(json::success(&list.into(), &[]))
+    })
+    .await
 }
 
 impl Api {
-    /// Evaluates on a thread that may take its time, with a deadline.
+    /// Works on a thread that may take its time, once its turn has come.
+    async fn beside(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> Result<String, Failure> + Send + 'static,
+    ) -> Answered {
+        let places = self.queries.enter(deadline).await?;
+        let work = move || {
+            // Also when the client has gone meanwhile the place is taken until the work is done.
+            let _places = places;
+            work()
+        };
+        let body = tokio::task::spawn_blocking(work).await.map_err(|_| Failure {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "internal",
+            message: "the evaluation of the query failed".to_owned(),
+        })??;
+        Ok(send(StatusCode::OK, body))
+    }
+
+    /// Evaluates with a deadline.
     async fn evaluate<F>(&self, params: &Params, run: F) -> Answered
     where
         F: FnOnce(&series::Head, &promql::Limits) -> Result<Answer, EvalError> + Send + 'static,
@@ -144,16 +191,27 @@ impl Api {
             .duration("timeout")?
             .and_then(|ms| u64::try_from(ms).ok())
             .map(Duration::from_millis);
-        let limits = promql::Limits::default()
-            .until(Instant::now() + asked.unwrap_or(MAX_QUERY_TIME).min(MAX_QUERY_TIME));
+        let deadline = Instant::now() + asked.unwrap_or(MAX_QUERY_TIME).min(MAX_QUERY_TIME);
+        let limits = promql::Limits::default().until(deadline);
         let head = self.backend.metrics.clone();
-        let evaluated = tokio::task::spawn_blocking(move || run(&head, &limits)).await;
-        let answer = evaluated.map_err(|_| Failure {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            kind: "internal",
-            message: "the evaluation of the query failed".to_owned(),
-        })??;
-        Ok(send(StatusCode::OK, json::query(&answer)))
+        self.beside(deadline, move || Ok(json::query(&run(&head, &limits)?))).await
+    }
+
+    /// Lists what `find` finds in the store for each selector, cut to the limit asked for.
+    async fn list<T, F>(&self, params: &Params, selection: Selection, find: F) -> Answered
+    where
+        T: Ord + Serialize,
+        F: Fn(&series::Head, &[Matcher], &Selection) -> Vec<T> + Send + 'static,
+    {
+        let (head, limit) = (self.backend.metrics.clone(), params.limit()?);
+        let deadline = Instant::now() + MAX_QUERY_TIME;
+        self.beside(deadline, move || {
+            let found =
+                selection.collect(deadline, |matchers| find(&head, matchers, &selection))?;
+            let (found, warnings) = limited(found, limit);
+            Ok(json::success(&json!(found), &warnings))
+        })
+        .await
     }
 }
 
@@ -180,11 +238,22 @@ impl Selection {
     }
 
     /// What `find` finds for each selector, or for everything when there is none.
-    fn collect<T: Ord>(&self, find: impl Fn(&[Matcher]) -> Vec<T>) -> BTreeSet<T> {
+    fn collect<T: Ord>(
+        &self,
+        deadline: Instant,
+        find: impl Fn(&[Matcher]) -> Vec<T>,
+    ) -> Result<BTreeSet<T>, EvalError> {
         if self.selectors.is_empty() {
-            return find(&[]).into_iter().collect();
+            return Ok(find(&[]).into_iter().collect());
         }
-        self.selectors.iter().flat_map(|matchers| find(matchers)).collect()
+        let mut found = BTreeSet::new();
+        for matchers in &self.selectors {
+            if Instant::now() >= deadline {
+                return Err(EvalError::Timeout);
+            }
+            found.extend(find(matchers));
+        }
+        Ok(found)
     }
 }
 
@@ -216,21 +285,18 @@ async fn series(State(api): State<Api>, params: Params) -> Answered {
     if selection.selectors.is_empty() {
         return Err(Failure::bad_data("no match[] parameter provided"));
     }
-    let found = selection.collect(|matchers| {
-        api.backend.metrics.series(matchers, selection.start_ms, selection.end_ms)
-    });
-    let (found, warnings) = limited(found, params.limit()?);
-    let data: Vec<Value> = found.iter().map(labels_json).collect();
-    Ok(send(StatusCode::OK, json::success(&data.into(), &warnings)))
+    let series = |head: &series::Head, matchers: &[Matcher], range: &Selection| {
+        head.series(matchers, range.start_ms, range.end_ms)
+    };
+    api.list(&params, selection, series).await
 }
 
 async fn labels(State(api): State<Api>, params: Params) -> Answered {
     let selection = Selection::read(&params)?;
-    let found = selection.collect(|matchers| {
-        api.backend.metrics.label_names(matchers, selection.start_ms, selection.end_ms)
-    });
-    let (found, warnings) = limited(found, params.limit()?);
-    Ok(send(StatusCode::OK, json::success(&json!(found), &warnings)))
+    let names = |head: &series::Head, matchers: &[Matcher], range: &Selection| {
+        head.label_names(matchers, range.start_ms, range.end_ms)
+    };
+    api.list(&params, selection, names).await
 }
 
 async fn label_values(
@@ -242,11 +308,10 @@ async fn label_values(
         return Err(Failure::bad_data(format!("invalid label name: {name:?}")));
     }
     let selection = Selection::read(&params)?;
-    let (start_ms, end_ms) = (selection.start_ms, selection.end_ms);
-    let found = selection
-        .collect(|matchers| api.backend.metrics.label_values(&name, matchers, start_ms, end_ms));
-    let (found, warnings) = limited(found, params.limit()?);
-    Ok(send(StatusCode::OK, json::success(&json!(found), &warnings)))
+    let values = move |head: &series::Head, matchers: &[Matcher], range: &Selection| {
+        head.label_values(&name, matchers, range.start_ms, range.end_ms)
+    };
+    api.list(&params, selection, values).await
 }
 
 async fn targets(State(api): State<Api>, params: Params) -> Answered {

@@ -16,6 +16,7 @@ use served::{Served, noise};
 use std::io::Write as _;
 use std::sync::Arc;
 use telemetry::{Backend, Limits, otlp_http_router};
+use tokio::io::AsyncWriteExt as _;
 use tonic::codec::CompressionEncoding::Gzip;
 use tower::ServiceExt as _;
 use traces::{LogSearch, Search};
@@ -278,6 +279,62 @@ async fn garbage_on_the_ports_harms_nobody() {
         "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{SPANS}",
         SPANS.len()
     );
-    let answer = ports[1].send_raw(head.as_bytes()).await;
+    let answer = ports[1].ask_raw(head.as_bytes()).await;
     assert!(answer.starts_with(format!("HTTP/1.1 {}", StatusCode::OK).as_bytes()));
+}
+
+#[tokio::test]
+async fn who_finds_no_place_is_told_to_come_back() {
+    let backend = backend();
+    let grpc = Served::grpc(&backend).await;
+    let http = Served::http(otlp_http_router(backend.clone())).await;
+    let channel = tonic::transport::Endpoint::new(grpc.url()).unwrap().connect().await.unwrap();
+    let mut client = trace::trace_service_client::TraceServiceClient::new(channel);
+    let request: trace::ExportTraceServiceRequest = serde_json::from_str(SPANS).unwrap();
+    let head = |length: usize| {
+        format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let whole = format!("{}{SPANS}", head(SPANS.len()));
+    // Bodies that are announced and do not come.
+    let mut waiting = Vec::new();
+    let busy = loop {
+        let mut stream = tokio::net::TcpStream::connect(http.address).await.unwrap();
+        stream.write_all(head(10).as_bytes()).await.unwrap();
+        waiting.push(stream);
+        let answer = http.ask_raw(whole.as_bytes()).await;
+        if !answer.starts_with(b"HTTP/1.1 200") {
+            break String::from_utf8(answer).unwrap();
+        }
+        assert!(waiting.len() < 100, "there is no end of places");
+    };
+    assert!(busy.starts_with("HTTP/1.1 503") && busy.contains("retry-after: 1"), "{busy}");
+    assert!(busy.contains("requests are in hand already"), "{busy}");
+    let rejected = backend.counters.requests_rejected.get();
+    let refused = client.export(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable);
+    assert_eq!(backend.counters.requests_rejected.get(), rejected + 1);
+    drop(waiting);
+    let mut again = client.export(request.clone()).await;
+    while again.is_err() {
+        again = client.export(request.clone()).await;
+    }
+    assert_eq!(backend.traces.stats().spans, 1);
+}
+
+#[tokio::test]
+async fn only_points_that_were_sent_are_refused() {
+    let backend = backend();
+    let long = ["a", "b", "c"].map(|key| {
+        let text = "x".repeat(4000);
+        format!(r#"{{"key":"{key}","value":{{"stringValue":"{text}"}}}},"#)
+    });
+    let request =
+        METRICS.replacen("\"attributes\":[", &format!("\"attributes\":[{}", long.concat()), 1);
+    let json = [("content-type", "application/json")];
+    let (status, _, answer) = post(&backend, "/v1/metrics", &json, request.into()).await;
+    assert_eq!((status, answer.as_slice()), (200, b"{}".as_slice()));
+    assert_eq!((backend.counters.points.get(), backend.counters.points_rejected.get()), (1, 0));
+    assert_eq!(backend.metrics.stats().series, 1, "the sender's facts are too long for a series");
 }

@@ -54,6 +54,16 @@ impl Served {
         tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("it ends").unwrap();
     }
 
+    /// Sends a whole request that asks for the connection's end, and gives the answer.
+    pub(crate) async fn ask_raw(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut answer = Vec::new();
+        stream.write_all(request).await.unwrap();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("it answers").unwrap();
+        answer
+    }
+
     /// Sends bytes on a connection of their own and gives what comes back.
     pub(crate) async fn send_raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
