@@ -155,7 +155,8 @@ impl<'a> Flow<'a> {
         })
     }
 
-    fn weight(&self) -> (u64, Option<i64>) {
+    /// How much it says: calls, then when the last one was seen.
+    pub(crate) fn weight(&self) -> (u64, Option<i64>) {
         (self.calls, self.latest.map(|edge| edge.last_seen_ms))
     }
 

@@ -218,7 +218,7 @@ fn conformance<'a>(diagrams: impl IntoIterator<Item = &'a DiagramDrift>) -> Opti
 fn diagram_drift(drawn: &Drawn<'_>, calls: &Calls<'_>, observation: &Observation) -> DiagramDrift {
     let walk = drawn.walk();
     let edges: Vec<DrawnCall> = drawn
-        .calls(&walk)
+        .calls(&walk, calls)
         .into_iter()
         .map(|(edge, from, to)| {
             let flow = calls.between(from, to);

@@ -39,12 +39,22 @@ impl<'a> Drawn<'a> {
         Walk::new(&self.block.drawing, &self.ends)
     }
 
-    /// Every edge that stands for a call, with caller and callee.
-    pub(crate) fn calls<'b>(&'b self, walk: &Walk<'b>) -> Vec<(&'b Edge, &'b Bound, &'b Bound)> {
+    /// Every edge that stands for a call, with caller and callee. Where the line leaves open which is
+    /// which, `seen` decides.
+    pub(crate) fn calls<'b>(
+        &'b self,
+        walk: &Walk<'b>,
+        seen: &Calls<'_>,
+    ) -> Vec<(&'b Edge, &'b Bound, &'b Bound)> {
         let edges = &self.block.drawing.edges;
         if !self.is_scenario() {
-            let ends = |edge| walk.ends(edge).map(|(from, to)| (edge, from, to));
-            return edges.iter().filter_map(ends).collect();
+            let ends = |edge: &&'b Edge| {
+                let (from, to) = walk.ends(edge)?;
+                let weight = |from, to| seen.between(from, to).weight();
+                let turned = walk.is_open(edge) && weight(from, to) < weight(to, from);
+                Some(if turned { (*edge, to, from) } else { (*edge, from, to) })
+            };
+            return walk.edges().iter().filter_map(ends).collect();
         }
         let asked = edges.iter().zip(replies(&self.block.source, edges));
         asked
@@ -70,7 +80,7 @@ pub(crate) fn diagram(
     let walk = drawn.walk();
     let nodes = bound.iter().map(|(id, bound)| (id.clone(), node(bound, calls, services)));
     let edges = drawn
-        .calls(&walk)
+        .calls(&walk, calls)
         .into_iter()
         .map(|(edge, from, to)| (edge.id.clone(), between(from, to, calls)));
     let undocumented = if drawn.is_scenario() {

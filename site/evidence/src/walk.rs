@@ -14,7 +14,10 @@ pub(crate) struct Walk<'a> {
     back: BTreeMap<&'a str, Vec<&'a str>>,
     /// The nodes in each group, at any depth.
     members: BTreeMap<&'a str, Vec<&'a str>>,
-    edges: &'a [Edge],
+    /// Without invisible ones, which only push boxes apart.
+    edges: Vec<&'a Edge>,
+    /// Ids of edges with a head at both ends or at none: who calls whom is left open.
+    open_edges: BTreeSet<&'a str>,
 }
 
 /// Where a walk ends.
@@ -35,13 +38,31 @@ impl<'a> Walk<'a> {
             onward: BTreeMap::new(),
             back: BTreeMap::new(),
             members: members(drawing),
-            edges: &drawing.edges,
+            edges: Vec::new(),
+            open_edges: BTreeSet::new(),
         };
+        let lines = lines(drawing);
         for edge in &drawing.edges {
+            match lines.get(edge.id.as_str()) {
+                Some(Line::Invisible) => continue,
+                Some(Line::Open) => drop(walk.open_edges.insert(&edge.id)),
+                None => {}
+            }
+            walk.edges.push(edge);
             walk.onward.entry(&edge.from).or_default().push(&edge.to);
             walk.back.entry(&edge.to).or_default().push(&edge.from);
         }
         walk
+    }
+
+    /// Edges that are seen, in the order of the text.
+    pub(crate) fn edges(&self) -> &[&'a Edge] {
+        &self.edges
+    }
+
+    /// Whether an edge leaves open who calls whom.
+    pub(crate) fn is_open(&self, edge: &Edge) -> bool {
+        self.open_edges.contains(edge.id.as_str())
     }
 
     /// Caller and callee of a drawn edge, when there is no doubt about either.
@@ -72,9 +93,12 @@ impl<'a> Walk<'a> {
     /// counts for all its members.
     pub(crate) fn pairs(&self) -> Vec<(&'a Bound, &'a Bound)> {
         let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for edge in self.edges {
+        for edge in &self.edges {
             for from in self.within(&edge.from) {
                 ways.entry(from).or_default().extend(self.within(&edge.to));
+            }
+            for to in self.within(&edge.to).into_iter().filter(|_| self.is_open(edge)) {
+                ways.entry(to).or_default().extend(self.within(&edge.from));
             }
         }
         let mut pairs = Vec::new();
@@ -98,6 +122,32 @@ impl<'a> Reach<'a> {
         let first = all.next().filter(|_| !self.open)?;
         all.all(|other| other == first).then_some(first)
     }
+}
+
+/// What a line says beyond "from here to there".
+enum Line {
+    Open,
+    Invisible,
+}
+
+/// The lines of a flowchart that are no plain arrows, by edge id. The model has no heads, so they are
+/// read from the drawing.
+fn lines(drawing: &Drawing) -> BTreeMap<&str, Line> {
+    if drawing.kind != "flowchart" {
+        return BTreeMap::new();
+    }
+    let paths = drawing.svg.split("<path ").skip(1).filter_map(|rest| rest.split_once('>'));
+    paths
+        .filter_map(|(path, _)| {
+            let (_, id) = path.split_once("data-id=\"")?;
+            let (id, _) = id.split_once('"')?;
+            if path.contains("invisible") {
+                return Some((id, Line::Invisible));
+            }
+            let open = path.contains("marker-start=") == path.contains("marker-end=");
+            open.then_some((id, Line::Open))
+        })
+        .collect()
 }
 
 fn members(drawing: &Drawing) -> BTreeMap<&str, Vec<&str>> {

@@ -137,6 +137,23 @@ fn every_state_is_told() {
 }
 
 #[test]
+fn lines_without_a_direction_go_both_ways_and_invisible_ones_nowhere() {
+    let calls = [(("orders", Service), ("gateway", Service), 60)];
+    for (line, drawn, undocumented, ratio) in [
+        ("G --- O", &["G>O confirmed"][..], &[][..], "1/1"),
+        ("G <--> O", &["G>O confirmed"], &[], "1/1"),
+        ("G o--o O", &["G>O confirmed"], &[], "1/1"),
+        ("G --> O", &["G>O never"], &["orders>gateway"], "0/1"),
+        ("G -.-> O", &["G>O never"], &["orders>gateway"], "0/1"),
+        ("O ==> G", &["O>G confirmed"], &[], "1/1"),
+        ("G ~~~ O", &[], &["orders>gateway"], "0/0"),
+    ] {
+        let mermaid = format!("graph LR\n  G[Gateway]\n  O[Orders]\n  {line}");
+        check(&mermaid, &calls, drawn, undocumented, ratio);
+    }
+}
+
+#[test]
 fn evidence_stands_beside_each_call() {
     let calls = [
         (("gateway", Service), ("orders", Service), 0),
