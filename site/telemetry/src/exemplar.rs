@@ -4,6 +4,7 @@
 //! figure to a trace.
 
 use crate::Exemplar;
+use series::limits::DEFAULT_AHEAD_MS;
 use series::{Labels, Matcher};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{PoisonError, RwLock};
@@ -34,15 +35,18 @@ impl Exemplars {
             forget_oldest(&mut kept);
         }
         let of_series = kept.entry(labels.clone()).or_default();
+        // One of next year would be the newest until then.
+        let latest_ms = now_ms.saturating_add(DEFAULT_AHEAD_MS);
+        let said_ms = exemplar.timestamp_ms.filter(|t| *t <= latest_ms);
         let same = |last: &Exemplar| {
             last.labels == exemplar.labels
                 && last.value.to_bits() == exemplar.value.to_bits()
-                && exemplar.timestamp_ms.is_none_or(|t| last.timestamp_ms == Some(t))
+                && said_ms.is_none_or(|t| last.timestamp_ms == Some(t))
         };
         if of_series.back().is_some_and(same) {
             return;
         }
-        let timestamp_ms = exemplar.timestamp_ms.or(Some(now_ms));
+        let timestamp_ms = said_ms.or(Some(now_ms));
         of_series.push_back(Exemplar { timestamp_ms, ..exemplar.clone() });
         if of_series.len() > MAX_OF_SERIES {
             of_series.pop_front();
@@ -111,6 +115,11 @@ mod tests {
             store.append(&series("a"), &exemplar(trace + 10, Some(30)), 5);
         }
         assert_eq!(count(0, 100), MAX_OF_SERIES);
+        for _ in 0..2 {
+            store.append(&series("future"), &exemplar(1, Some(i64::MAX)), 7);
+        }
+        let future = store.select(&[Matcher::equal("job", "future")], 0, 100);
+        assert_eq!((future[0].1.len(), future[0].1[0].timestamp_ms), (1, Some(7)));
         for (length, kept) in [(MAX_LABEL_CHARS - 1, 1), (MAX_LABEL_CHARS, 0)] {
             let job = format!("long-{length}");
             let labels = vec![("x".to_owned(), "ä".repeat(length))];

@@ -17,6 +17,8 @@ const MAX_SERVICES: usize = 1000;
 const MAX_OPERATIONS: usize = 1000;
 /// Operations remembered over all services.
 const MAX_ALL_OPERATIONS: usize = 20_000;
+/// Spans that go in at a time: readers have their turn between.
+const BATCH: usize = 1000;
 /// Spans of one trace that may have the same id and differ: a call whose two sides are one span.
 const MAX_SAME_ID: u8 = 4;
 /// What a trace takes beside its spans, and a span beside what it holds: places in lists and maps.
@@ -117,12 +119,15 @@ impl TraceStore {
     /// Adds spans that arrived at `now_ms`. A span that is equal to one that is kept (an exporter that
     /// tried again) changes nothing.
     pub fn append(&self, spans: Vec<Span>, now_ms: i64) {
-        let mut inner = self.write();
-        for span in spans {
-            inner.append(span, now_ms, self.limits.spans_per_trace);
+        let mut spans = spans.into_iter();
+        while !spans.as_slice().is_empty() {
+            let mut inner = self.write();
+            for span in spans.by_ref().take(BATCH) {
+                inner.append(span, now_ms, self.limits.spans_per_trace);
+            }
+            inner.graph.expire(now_ms);
+            inner.evict(&self.limits);
         }
-        inner.graph.expire(now_ms);
-        inner.evict(&self.limits);
     }
 
     /// A trace as far as it arrived and is kept.
