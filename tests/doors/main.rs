@@ -5,6 +5,7 @@
 mod bad_input;
 mod browser;
 mod commands;
+mod diagrams;
 mod drift;
 mod floors;
 mod seeds;

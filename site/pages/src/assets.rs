@@ -7,13 +7,14 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Parts of the style sheet in the order of the cascade; what else is in `css/` follows by name.
-const CSS_ORDER: [&str; 9] = [
+const CSS_ORDER: [&str; 10] = [
     "css/layers.css",
     "css/tokens.css",
     "css/base.css",
     "css/frame.css",
     "css/prose.css",
     "css/diagram.css",
+    "css/figure.css",
     "css/live.css",
     "css/panels.css",
     "css/print.css",

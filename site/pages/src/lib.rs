@@ -22,6 +22,7 @@ mod problems;
 mod services;
 mod site;
 mod spark;
+mod spots;
 mod theme;
 mod traces;
 mod view;

@@ -5,6 +5,7 @@ use crate::frame::{Frame, Place, View, service_href};
 use crate::markup::escape;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
+use crate::spots::{Spot, spots};
 use crate::{Cells, Site, cells_for_page, drift, live};
 use askama::Template;
 use diagnostics::Diagnostic;
@@ -153,7 +154,10 @@ impl<'a> Body<'a> {
             index: block.index,
             caption: &block.caption,
             svg: &block.drawing.svg,
+            source: &block.source,
+            kind: &block.drawing.kind,
             width: block.drawing.view_box.width.round().max(1.0),
+            spots: spots(block),
             prefix: format!("d{}", block.index),
             overlay,
             bare: drift.is_none(),
@@ -232,7 +236,10 @@ struct FigureTemplate<'a> {
     index: usize,
     caption: &'a str,
     svg: &'a str,
+    source: &'a str,
+    kind: &'a str,
     width: f64,
+    spots: Vec<Spot<'a>>,
     prefix: String,
     overlay: Option<Overlay>,
     bare: bool,

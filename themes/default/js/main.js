@@ -1,8 +1,10 @@
-// Starts what the page asks for: live values, following its source, the scroll spy.
+// Starts what the page asks for: live values, following its source, the scroll spy, closer looks at diagrams.
+import { diagrams } from "./diagram.js";
 import { connect } from "./live.js";
 import { spy } from "./spy.js";
 
 spy();
+diagrams();
 if (document.body.dataset.events) connect(document.body.dataset.events);
 
 // On small screens the sidebar is a popover: a link in it closes it.
