@@ -279,7 +279,7 @@ fn names_stay_in_their_boxes_and_are_escaped() {
         for text in svg.descendants().filter(in_node) {
             let words = text.text().unwrap_or_default();
             // An ideograph is 1.02 em wide, a letter 0.35 em at least.
-            let size = if text.attribute("class") == Some("note") { 11.0 } else { 13.0 };
+            let size = if text.attribute("class") == Some("sub") { 11.0 } else { 13.0 };
             let wide = words.chars().filter(|c| !c.is_ascii()).count() as f64;
             let narrow = words.chars().filter(char::is_ascii).count() as f64;
             assert!((wide * 1.02 + narrow * 0.35) * size <= 164.0, "`{words}` is too long");

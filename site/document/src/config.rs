@@ -115,8 +115,17 @@ const OURS: &[&str] = &[
     "objectives",
     "theme",
 ];
-const SERVICE: &[&str] =
-    &["title", "aliases", "service-name", "owner", "repository", "runbook", "kind", "objectives"];
+const SERVICE: &[&str] = &[
+    "title",
+    "aliases",
+    "service-name",
+    "owner",
+    "layer",
+    "repository",
+    "runbook",
+    "kind",
+    "objectives",
+];
 const KPI: &[&str] = &["query", "unit", "claim", "window", "service", "link"];
 
 /// The tables inside the table `key`, in the order of the file.
@@ -282,6 +291,7 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             owner: self.text("owner"),
             repository: self.text("repository"),
             runbook: self.text("runbook"),
+            layer: self.text("layer"),
             kind,
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::findings::{Findings, Origin};
 use crate::html::escape;
-use crate::{boxes, kpi, terms};
+use crate::{boxes, kpi, map, terms};
 use diagnostics::{Code, Diagnostic};
 use std::ops::Range;
 
@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Mermaid,
     KpiGrid,
     Glossary,
+    ServiceMap,
     Boxes,
     Code,
 }
@@ -37,6 +38,7 @@ impl Fence {
             (true, "mermaid") => Kind::Mermaid,
             (true, "kpi-grid") => Kind::KpiGrid,
             (true, "glossary") => Kind::Glossary,
+            (true, "service-map") => Kind::ServiceMap,
             (_, language)
                 if TEXT_LANGUAGES.contains(&language) && boxes::is_drawing(&self.text) =>
             {
@@ -147,5 +149,10 @@ impl Fence {
     /// The glossary's terms, or message and byte of the fault.
     pub(crate) fn terms(&self) -> Result<Vec<crate::GlossaryEntry>, (String, usize)> {
         terms::parse(&self.text)
+    }
+
+    /// What the map is to show, or message and byte of the fault.
+    pub(crate) fn map(&self) -> Result<crate::MapOptions, (String, usize)> {
+        map::parse(&self.text)
     }
 }

@@ -29,6 +29,7 @@ mod terms;
 
 mod boxes;
 mod kpi;
+mod map;
 
 mod crosslinks;
 

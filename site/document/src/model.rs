@@ -116,6 +116,8 @@ pub enum Piece {
     /// `<span class="cell wide">` (two columns, `2ch`): give these `display: inline-block`, that
     /// width and `overflow: visible`, and columns line up.
     BoxDrawing(String),
+    /// The place of a map that is generated from what runs.
+    ServiceMap(Box<MapBlock>),
     /// An inline figure, `[< 200 ms](kpi:response-time)`.
     Figure(Box<Kpi>),
     /// A block of the author's that could not be read: shown as source with its finding.
@@ -140,6 +142,57 @@ pub struct DiagramBlock {
     pub source: String,
     /// The drawing.
     pub drawing: Arc<Drawing>,
+}
+
+/// A generated map in a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MapBlock {
+    /// Counts the page's maps from 0; part of every id in the SVG (`map0-`).
+    pub index: usize,
+    /// Caption: the author's, else the heading above it.
+    pub caption: String,
+    /// What it shows.
+    pub options: MapOptions,
+}
+
+/// Which part of the map is shown, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapOptions {
+    /// Words above the map.
+    pub caption: Option<String>,
+    /// A service, database, queue or the like: only it and its neighbours are shown.
+    pub focus: Option<String>,
+    /// What nodes are grouped by.
+    pub groups: Grouping,
+    /// Where callees stand.
+    pub direction: MapDirection,
+}
+
+/// What nodes of a map are grouped by.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Grouping {
+    /// Nothing.
+    #[default]
+    None,
+    /// [`ServiceConfig::owner`].
+    Owner,
+    /// [`ServiceConfig::layer`].
+    Layer,
+}
+
+/// Where callees of a map stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MapDirection {
+    /// To the right of their callers.
+    #[default]
+    Right,
+    /// Below their callers.
+    Down,
 }
 
 /// A figure that a document states.
@@ -265,6 +318,8 @@ pub struct ServiceConfig {
     pub repository: Option<String>,
     /// What to do at night.
     pub runbook: Option<String>,
+    /// The layer it belongs to, in the author's words: `edge`, `application`, `data`.
+    pub layer: Option<String>,
     /// `service` (default), `database`, `queue` or `external`.
     pub kind: Option<String>,
 }

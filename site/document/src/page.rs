@@ -5,7 +5,8 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::Terms;
 use crate::{
-    Config, DiagramBlock, Kpi, Link, Page, Piece, Section, body, encoding, kpi, links, suggest,
+    Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, encoding, kpi, links,
+    suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -125,7 +126,7 @@ fn report_unclosed(span: &Range<usize>, source: &str, findings: &mut Findings<'_
         Code::UnclosedFence,
         span.start..span.start + line.len(),
         "this fence is never closed",
-        format!("add a line `{}` below its last line", marks(source)),
+        format!("add a line of {} below its last line", marks(source)),
     );
 }
 
@@ -222,6 +223,14 @@ impl Page {
             .collect();
         blocks.sort_by_key(|block| block.index);
         blocks.into_iter()
+    }
+
+    /// Every generated map of the page.
+    pub fn maps(&self) -> impl Iterator<Item = &MapBlock> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::ServiceMap(block) => Some(&**block),
+            _ => None,
+        })
     }
 
     /// The section with this id.

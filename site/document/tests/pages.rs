@@ -1,7 +1,7 @@
 //! Single pages: what Markdown becomes, and which mistakes are found where.
 
 use diagnostics::SourceFile;
-use document::{Config, Page, Piece, ServiceId, parse_page};
+use document::{Config, Grouping, MapDirection, MapOptions, Page, Piece, ServiceId, parse_page};
 
 mod flat;
 
@@ -274,6 +274,48 @@ fn a_broken_diagram_is_shown_with_its_place() {
     assert_eq!(language, "mermaid");
     assert!(source.starts_with("graph TD"));
     assert_eq!((finding.code.as_str(), finding.line), ("L003", 7), "{finding:#?}");
+}
+
+#[test]
+fn a_service_map_says_what_it_shows() {
+    let all = MapOptions::default();
+    let orders = MapOptions {
+        caption: Some("Around orders".into()),
+        focus: Some("orders".into()),
+        groups: Grouping::Owner,
+        direction: MapDirection::Down,
+    };
+    for (text, expected) in [
+        ("", all.clone()),
+        ("\n  \n", all.clone()),
+        ("# all of it\n", all.clone()),
+        ("{}\n", all),
+        ("caption: Around orders\nfocus: orders\ngroups: owner\ndirection: down\n", orders),
+    ] {
+        let page = page(&format!("# Seen\n\n```service-map\n{text}```\n"));
+        assert_eq!(page.diagnostics, [], "{text}");
+        let map = page.maps().next().unwrap_or_else(|| panic!("no map: {text}"));
+        assert_eq!(map.options, expected, "{text}");
+        assert_eq!(map.caption, expected.caption.unwrap_or("Seen".into()));
+    }
+}
+
+#[test]
+fn a_broken_service_map_is_told_with_its_line() {
+    for (text, line) in [
+        ("focus: orders\nfokus: x\n", 4),
+        ("groups: people\n", 3),
+        ("- a\n- b\n", 3),
+        ("focus: [a\n", 3),
+        ("direction:\n  - up\n", 4),
+    ] {
+        let page = page(&format!("# A\n```service-map\n{text}```\n"));
+        let [found] = page.diagnostics.as_slice() else { panic!("{text}: {:?}", page.diagnostics) };
+        assert!(found.message.contains("service map"), "{text}: {}", found.message);
+        assert!(found.help.as_ref().is_some_and(|help| help.contains("groups: owner")), "{text}");
+        assert_eq!(found.line, line, "{text}: {}", found.message);
+        assert_eq!(page.maps().count(), 0, "{text}");
+    }
 }
 
 #[test]

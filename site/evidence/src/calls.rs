@@ -142,7 +142,11 @@ impl<'a> Flow<'a> {
     where
         'a: 'b,
     {
-        edges.fold(Self::default(), |mut flow, (_, _, edge)| {
+        Self::of_edges(edges.map(|(_, _, edge)| *edge))
+    }
+
+    pub(crate) fn of_edges(edges: impl Iterator<Item = &'a GraphEdge>) -> Self {
+        edges.fold(Self::default(), |mut flow, edge| {
             let first = if flow.latest.is_some() { flow.first_seen_ms } else { i64::MAX };
             flow.first_seen_ms = first.min(edge.first_seen_ms);
             flow.calls = flow.calls.saturating_add(edge.calls);

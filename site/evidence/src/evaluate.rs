@@ -3,7 +3,7 @@
 use crate::answers::Answers;
 use crate::binding::{Names, bind_drawing};
 use crate::calls::Calls;
-use crate::{Bound, Evidence, PageEvidence, Plan, ServiceEvidence};
+use crate::{Bound, Evidence, PageEvidence, Plan, ServiceEvidence, ServiceMap};
 use crate::{drift, kpis, overlay, services, strips};
 use document::{Book, Page};
 use promql::Value;
@@ -35,6 +35,7 @@ pub fn evaluate(
         window: plan.window.seconds(),
         pages: pages.collect(),
         drift: drift::drift(book, &names, &services, graph, observed),
+        map: ServiceMap::new(graph, &book.config, &services),
         services,
     }
 }

@@ -30,6 +30,7 @@ mod verdict;
 mod binding;
 mod calls;
 mod drift;
+mod map;
 mod overlay;
 mod strips;
 mod walk;
@@ -44,6 +45,7 @@ pub use drift::{
     UndocumentedCall,
 };
 pub use evaluate::evaluate;
+pub use map::{MapEdge, MapNode, ServiceMap};
 pub use model::*;
 pub use plan::{Plan, Question, QuestionShape, failed_rate, plan};
 pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};

@@ -214,8 +214,7 @@ impl ServiceMap {
 
     /// The connections for the layout, in the order of [`Self::edges`].
     pub fn drawn_edges(&self) -> Vec<map::MapEdge> {
-        let drawn =
-            |edge: &MapEdge| map::MapEdge { from: edge.from.clone(), to: edge.to.clone() };
+        let drawn = |edge: &MapEdge| map::MapEdge { from: edge.from.clone(), to: edge.to.clone() };
         self.edges.iter().map(drawn).collect()
     }
 
@@ -257,7 +256,7 @@ impl Name {
 }
 
 fn edge(from: &Name, to: &Name, calls: &[&GraphEdge]) -> MapEdge {
-    let flow = Flow::of(calls.iter().copied());
+    let flow = Flow::of_edges(calls.iter().copied());
     MapEdge {
         from: from.id(),
         to: to.id(),
@@ -302,7 +301,7 @@ fn node(
     // What measures nothing itself is known from the calls to it; a user from those that it makes.
     let side = |(from, to): &(Name, Name)| if name.0 == NodeKind::User { from } else { to } == name;
     let mine = calls.iter().filter(|(ends, _)| side(ends)).flat_map(|(_, calls)| calls);
-    let flow = Flow::of(mine.copied());
+    let flow = Flow::of_edges(mine.copied());
     MapNode {
         health: flow.health(),
         rate: flow.rate(),

@@ -18,6 +18,8 @@ pub struct Evidence {
     pub pages: BTreeMap<String, PageEvidence>,
     /// What the diagrams draw against what the traces show.
     pub drift: crate::Drift,
+    /// Everything that was seen to run, and who calls whom.
+    pub map: crate::ServiceMap,
 }
 
 /// What is known for one page.

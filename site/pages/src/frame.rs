@@ -10,6 +10,7 @@ use evidence::Evidence;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     Docs,
+    Map,
     Services,
     Traces,
     Drift,
@@ -119,6 +120,7 @@ impl<'a> Frame<'a> {
             home: home(site, &root),
             view: match place.view {
                 View::Docs => "docs",
+                View::Map => "map",
                 View::Services => "services",
                 View::Traces => "traces",
                 View::Drift => "drift",

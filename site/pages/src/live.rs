@@ -7,24 +7,24 @@
 use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
-use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, spark};
+use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
-    Bound, DiagramDrift, DiagramEvidence, EdgeEvidence, EdgeState, Evidence, Figure, Health,
-    KpiEvidence, NodeEvidence, Observation, ServiceEvidence, Strip, UndocumentedCall, Verdict,
+    Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
+    EdgeState, Evidence, Figure, Health, KpiEvidence, NodeEvidence, Observation, ServiceEvidence,
+    Strip, UndocumentedCall, Verdict,
 };
 use std::collections::BTreeSet;
 
-/// From this share of failed calls on an edge is shown as degraded.
-const EDGE_ERRORS_DEGRADED: f64 = 0.01;
-/// From this share of failed calls on an edge is shown as down.
-const EDGE_ERRORS_DOWN: f64 = 0.5;
 /// So many calls that nobody drew are named under a diagram; the rest is counted.
 const CALLS_NAMED_MAX: usize = 3;
 
 /// The live values of a page of the book: `/api/live/events?page=ID`, where `ID` is [`Page::id`].
 pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
     let mut cells = frame_cells(site, evidence);
+    if page.maps().next().is_some() {
+        map::cells(&mut cells, &evidence.map);
+    }
     let Some(found) = evidence.pages.get(&page.id) else { return with_shape(cells) };
     for (id, strip) in &found.strips {
         strip_cells(&mut cells, id, strip, page, evidence);
@@ -208,13 +208,13 @@ fn label_of(block: &DiagramBlock, id: &str) -> String {
     node.map_or(id, |node| node.label.as_str()).to_owned()
 }
 
-fn figures3(cells: &mut Cells, key: &str, rate: &Figure, p95: &Figure, errors: &Figure) {
+pub(crate) fn figures3(cells: &mut Cells, key: &str, rate: &Figure, p95: &Figure, errors: &Figure) {
     cells.insert(format!("{key}.rate"), short_figure_cell(rate, "1/s"));
     cells.insert(format!("{key}.p95"), short_figure_cell(p95, "s"));
     cells.insert(format!("{key}.errors"), short_figure_cell(errors, "ratio"));
 }
 
-fn three(cells: &mut Cells, key: &str, same: &Cell) {
+pub(crate) fn three(cells: &mut Cells, key: &str, same: &Cell) {
     for part in ["rate", "p95", "errors"] {
         cells.insert(format!("{key}.{part}"), same.clone());
     }
@@ -243,17 +243,22 @@ fn edge_words(from: &str, to: &str, edge: &EdgeEvidence) -> String {
     format!("{from} to {to} ({} → {}): {what}", edge.from, edge.to)
 }
 
-fn figures_words(rate: &Figure, p95: &Figure, errors: &Figure) -> String {
+pub(crate) fn figures_words(rate: &Figure, p95: &Figure, errors: &Figure) -> String {
     let text = |figure, unit| figure_cell(figure, unit).t.unwrap_or_default();
     format!("{}, p95 {}, errors {}", text(rate, "1/s"), text(p95, "s"), text(errors, "ratio"))
 }
 
 fn edge_state(edge: &EdgeEvidence) -> &'static str {
-    match (edge.state, &edge.errors) {
+    state_of_calls(edge.state, &edge.errors)
+}
+
+/// The look of calls by how many of them fail.
+pub(crate) fn state_of_calls(state: EdgeState, errors: &Figure) -> &'static str {
+    match (state, errors) {
         (EdgeState::NeverSeen, _) => "never-seen",
         (EdgeState::Idle, _) => "idle",
-        (_, Figure::Value(share)) if *share >= EDGE_ERRORS_DOWN => "down",
-        (_, Figure::Value(share)) if *share >= EDGE_ERRORS_DEGRADED => "degraded",
+        (_, Figure::Value(share)) if *share >= DOWN_ERROR_SHARE => "down",
+        (_, Figure::Value(share)) if *share >= DEGRADED_ERROR_SHARE => "degraded",
         _ => "healthy",
     }
 }

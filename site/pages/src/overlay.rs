@@ -11,7 +11,7 @@ use evidence::{Bound, DiagramEvidence, Evidence};
 use std::fmt::Write as _;
 
 /// Room for some ten characters at the size set in `css/live.css`.
-const PILL: (f64, f64) = (66.0, 21.0);
+pub(crate) const PILL: (f64, f64) = (66.0, 21.0);
 /// Radius of a ring's corners, as the drawing rounds its boxes.
 const CORNER: f64 = 8.0;
 /// Below this width a node has room for its badge's shape alone.
@@ -95,7 +95,7 @@ pub(crate) fn lay(
     }
 }
 
-fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
+pub(crate) fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
     let corner = badge_anchor(node);
     // A low box has its label right under its border.
     let lift = if node.rect.height < NODE_HEIGHT_MIN { PILL.1 / 3.0 } else { 0.0 };
@@ -110,7 +110,7 @@ fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
     NodeMark { key, href, ring: ring(node), accent: accent(node), at, tag: roomy.then_some(wide) }
 }
 
-fn tag(centre: Point, size: (f64, f64)) -> Tag {
+pub(crate) fn tag(centre: Point, size: (f64, f64)) -> Tag {
     Tag {
         x: centre.x - size.0 / 2.0,
         y: centre.y - size.1 / 2.0,
@@ -174,7 +174,7 @@ fn accent(node: &Node) -> Option<String> {
     })
 }
 
-fn outline(points: &[Point]) -> String {
+pub(crate) fn outline(points: &[Point]) -> String {
     let mut d = String::new();
     for (nth, point) in points.iter().enumerate() {
         let _ = write!(d, "{}{:.1},{:.1}", if nth == 0 { 'M' } else { 'L' }, point.x, point.y);

@@ -6,7 +6,7 @@ use crate::markup::escape;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
 use crate::spots::{Spot, spots};
-use crate::{Cells, Site, cells_for_page, drift, live};
+use crate::{Cells, Site, cells_for_page, drift, live, map};
 use askama::Template;
 use diagnostics::Diagnostic;
 use document::{DiagramBlock, Hero, Kpi, Page, Piece};
@@ -103,6 +103,9 @@ impl<'a> Body<'a> {
             Piece::Glossary => self.glossary(),
             Piece::BoxDrawing(html) => {
                 format!("<pre class=\"boxes wide\" tabindex=\"0\">{html}</pre>\n")
+            }
+            Piece::ServiceMap(block) => {
+                map::figure(self.site, &self.root, block, self.evidence, self.values)
             }
             Piece::Figure(kpi) => self.figure(kpi),
             Piece::Broken { language, source, finding } => broken(language, source, finding),

@@ -223,7 +223,7 @@ fn write_node(out: &mut String, node: &MapNode, drawn: &Node) {
         [only] if note.is_empty() => write_text(out, "name", x, middle, only),
         [only] => {
             write_text(out, "name", x, middle - 8.0, only);
-            write_text(out, "note", x, middle + 9.0, &note);
+            write_text(out, "sub", x, middle + 9.0, &note);
         }
         lines => {
             for (line, y) in lines.iter().zip([middle - 8.0, middle + 8.0]) {

@@ -4,7 +4,7 @@ use super::{Body, services};
 use crate::fences::{Fence, Kind};
 use crate::frontmatter::split_words;
 use crate::html::escape;
-use crate::{DiagramBlock, Piece, Section, boxes, headings};
+use crate::{DiagramBlock, MapBlock, Piece, Section, boxes, headings};
 use diagnostics::Code;
 use pulldown_cmark::{Alignment, HeadingLevel};
 use std::ops::Range;
@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 /// What to do about a diagram where the parser has no better advice.
 const DIAGRAM_HELP: &str = "compare the marked line with Mermaid's syntax for this kind of diagram";
+
+/// What may stand in a `service-map` fence.
+const MAP_HELP: &str = "write nothing, or any of `caption: ...`, `focus: orders`, \
+     `groups: owner` (or `layer`) and `direction: down` (or `right`)";
 
 impl Body<'_, '_, '_, '_> {
     pub(super) fn start_table(&mut self, columns: Vec<Alignment>) {
@@ -108,6 +112,7 @@ impl Body<'_, '_, '_, '_> {
             Kind::Mermaid => self.mermaid(&fence),
             Kind::KpiGrid => self.kpi_grid(&fence),
             Kind::Glossary => self.glossary(&fence),
+            Kind::ServiceMap => self.service_map(&fence),
             Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
             Kind::Code => self.writer().html(&fence.html()),
         }
@@ -174,6 +179,24 @@ impl Body<'_, '_, '_, '_> {
                 let message = format!("the glossary cannot be read as YAML: {message}");
                 let help = "write a list of `- term: ...` with `definition: ...` below, or nothing";
                 self.broken(fence, Code::Block, at, message, Some(help.to_owned()));
+            }
+        }
+    }
+
+    pub(super) fn service_map(&mut self, fence: &Fence) {
+        match fence.map() {
+            Ok(options) => {
+                let above =
+                    self.open_sections.last().map(|at| self.out.sections[*at].title.clone());
+                let caption = options.caption.clone().or(above).unwrap_or_default();
+                let index = self.maps;
+                self.maps += 1;
+                let block = MapBlock { index, caption, options };
+                self.writer().piece(Piece::ServiceMap(Box::new(block)));
+            }
+            Err((message, at)) => {
+                let message = format!("the service map cannot be read as YAML: {message}");
+                self.broken(fence, Code::Block, at, message, Some(MAP_HELP.to_owned()));
             }
         }
     }

@@ -65,6 +65,7 @@ pub(crate) fn walk(
         writers: vec![Writer::default()],
         open_sections: Vec::new(),
         diagrams: 0,
+        maps: 0,
         kpis: 0,
         tables: 0,
         heading: None,
@@ -133,6 +134,7 @@ struct Body<'t, 'g, 'f, 'a> {
     /// Indices of the sections around the current place, from the outermost.
     open_sections: Vec<usize>,
     diagrams: usize,
+    maps: usize,
     kpis: usize,
     tables: usize,
     heading: Option<Range<usize>>,

@@ -25,6 +25,7 @@ fn one(page: &Page, piece: &Piece) -> String {
             .map(|entry| format!("<i>{}: {}</i>", escape(&entry.term), escape(&entry.definition)))
             .collect(),
         Piece::BoxDrawing(html) => format!("<pre class=\"boxes\">{html}</pre>"),
+        Piece::ServiceMap(block) => format!("<figure>{}</figure>", escape(&block.caption)),
         Piece::Figure(kpi) => format!("<output>{}</output>", escape(&kpi.value)),
         Piece::Broken { source, .. } => format!("<pre class=\"broken\">{}</pre>", escape(source)),
     }

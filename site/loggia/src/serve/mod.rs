@@ -9,6 +9,7 @@
 mod api;
 mod charts;
 mod events;
+mod map;
 mod ports;
 mod routes;
 mod shown;

@@ -1,6 +1,6 @@
 //! Addresses of the site and the headers of every answer.
 
-use super::{App, api, events, views, watch};
+use super::{App, api, events, map, views, watch};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -30,6 +30,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
     Router::new()
         .route("/", get(index))
+        .route("/live/map", get(map::show))
         .route("/live/services", get(views::services))
         .route("/live/services/{name}", get(views::service))
         .route("/live/traces", get(views::traces))

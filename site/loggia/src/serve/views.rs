@@ -42,6 +42,9 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     if let Some(page) = shown.book.page(&view.page) {
         return Some(pages::cells_for_page(&site, page, evidence));
     }
+    if view.page == "live/map" {
+        return Some(pages::cells_for_map(&site, evidence));
+    }
     if view.page == "live/drift" {
         return Some(pages::cells_for_drift(&site, evidence));
     }
@@ -262,7 +265,7 @@ fn problem_page(app: &App, status: StatusCode, title: &str, what_to_do: &str) ->
     (status, html(page)).into_response()
 }
 
-fn html(page: String) -> Response {
+pub(super) fn html(page: String) -> Response {
     ([(header::CACHE_CONTROL, "no-cache")], Html(page)).into_response()
 }
 

@@ -4,14 +4,15 @@ use diagnostics::SourceFile;
 use document::{Book, Config, Piece, ServiceConfig, ServiceId};
 use evidence::{
     Bound, CallsSeen, DiagramDrift, DiagramEvidence, DrawnCall, Drift, EdgeEvidence, EdgeState,
-    Evidence, Figure, Health, KpiEvidence, NodeEvidence, Observation, PageDrift, PageEvidence,
-    ServiceEvidence, Strip, UndocumentedCall, Verdict,
+    Evidence, Figure, Health, KpiEvidence, MapEdge, MapNode, NodeEvidence, Observation, PageDrift,
+    PageEvidence, ServiceEvidence, ServiceMap, Strip, UndocumentedCall, Verdict,
 };
 use pages::{Assets, Call, Chart, ChartSeries, Documented, ServiceView, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use traces::{
-    Attribute, Kind, Resource, ServiceSpans, Span, SpanId, Status, Trace, TraceId, TraceSummary,
+    Attribute, Kind, NodeKind, Resource, ServiceSpans, Span, SpanId, Status, Trace, TraceId,
+    TraceSummary,
 };
 
 /// Would run in every place where it is not escaped.
@@ -45,6 +46,11 @@ flowchart TD
 
 ```kpi-grid
 not json <script>alert(1)</script>
+```
+
+```service-map
+caption: "<img src=x onerror=alert(1)>"
+focus: orders
 ```
 
 ```glossary
@@ -95,8 +101,53 @@ pub(crate) fn evidence(book: &Book) -> Evidence {
         window: 30,
         services: vec![service("gateway"), service("orders"), service(HOSTILE)],
         drift: drift(page),
+        map: map(),
         pages: BTreeMap::from([(page.id.clone(), found)]),
     }
+}
+
+/// A map of everything that can be on one, with a hostile name among them.
+fn map() -> ServiceMap {
+    let node = |kind: NodeKind, id: &str| MapNode {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        title: Some(HOSTILE.to_owned()),
+        kind,
+        owner: Some(HOSTILE.to_owned()),
+        layer: None,
+        health: Health::Healthy,
+        rate: Figure::Value(412.0),
+        p95: Figure::Value(0.038),
+        errors: Figure::Value(0.0),
+    };
+    let edge = |from: &str, to: &str, state| MapEdge {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        state,
+        rate: Figure::Value(31.0),
+        p95: Figure::Value(0.038),
+        errors: Figure::Value(0.0),
+        last_seen: Some(NOW),
+    };
+    let mut map = ServiceMap::default();
+    map.nodes = vec![
+        node(NodeKind::Database, "orders.db"),
+        node(NodeKind::Service, "gateway"),
+        node(NodeKind::Service, "orders"),
+        node(NodeKind::Queue, "events"),
+        node(NodeKind::User, "user"),
+        node(NodeKind::External, HOSTILE),
+    ];
+    map.edges = vec![
+        edge("user", "gateway", EdgeState::Confirmed),
+        edge("gateway", "orders", EdgeState::Confirmed),
+        edge("orders", "orders.db", EdgeState::Idle),
+        edge("orders", "events", EdgeState::Confirmed),
+        edge("orders", HOSTILE, EdgeState::Confirmed),
+    ];
+    map.nodes_left_out = 3;
+    map.place(None);
+    map
 }
 
 fn diagram(page: &document::Page) -> DiagramEvidence {

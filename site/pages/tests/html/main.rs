@@ -3,8 +3,18 @@
 
 mod fixture;
 
+use document::{Grouping, MapDirection};
 use fixture::{HOSTILE, book, evidence, service_view, site, trace};
-use pages::{Assets, Cells, TraceFilters, TraceSearchView};
+use pages::{Assets, Cells, MapView, TraceFilters, TraceSearchView};
+
+fn hostile_view() -> MapView {
+    MapView {
+        focus: Some(HOSTILE.to_owned()),
+        q: Some(HOSTILE.to_owned()),
+        groups: Grouping::Owner,
+        ..MapView::default()
+    }
+}
 
 /// Every kind of page with hostile names, labels, claims and spans in it.
 fn every_page() -> Vec<(&'static str, String)> {
@@ -28,6 +38,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
         ("traces", pages::render_traces(&site, &search, Some(&evidence))),
         ("drift", pages::render_drift(&site, &evidence)),
+        ("map", pages::render_map(&site, &hostile_view(), &evidence)),
         (
             "trace",
             pages::render_trace(
@@ -57,6 +68,38 @@ fn nothing_from_outside_is_markup() {
             assert!(opening.contains("src="), "{name}: an inline script: {opening}");
         }
     }
+}
+
+#[test]
+fn the_map_shows_what_was_chosen() {
+    let (book, assets) = (book(), Assets::embedded());
+    let (site, evidence) = (site(&book, &assets), evidence(&book));
+    let whole = MapView::default();
+    let around = MapView { focus: Some("EVENTS".to_owned()), ..whole.clone() };
+    let nobody = MapView { focus: Some("ghost".to_owned()), ..whole.clone() };
+    let found = MapView { q: Some("Orders".to_owned()), ..whole.clone() };
+    let down = MapView { groups: Grouping::Owner, direction: MapDirection::Down, ..whole.clone() };
+    for (view, nodes, marked, words) in [
+        (whole, 6, 0, "Left out: 3 of 9 nodes and 0 of 5 connections"),
+        (around, 2, 1, "Around events"),
+        (nobody, 6, 0, "Nothing called “ghost” was seen"),
+        (found, 6, 2, "2 are called “Orders”"),
+        (down, 6, 0, "class=\"cluster\""),
+    ] {
+        let html = pages::render_map(&site, &view, &evidence);
+        assert_eq!(html.matches("class=\"node ").count(), nodes, "{view:?}");
+        assert_eq!(html.matches(" marked\"").count(), marked, "{view:?}");
+        assert!(html.contains(words), "{view:?}");
+        let cells = pages::cells_for_map(&site, &evidence);
+        for key in html.split("data-cell=\"map.").skip(1) {
+            let key = key.split('"').next().unwrap_or_default();
+            let hostile = key.contains('&');
+            assert!(hostile || cells.contains_key(&format!("map.{key}")), "no cell map.{key}");
+        }
+    }
+    let cells = pages::cells_for_map(&site, &evidence);
+    assert_eq!(cells["map.e.orders.orders%2Edb.rate"].t.as_deref(), Some("idle"));
+    assert_eq!(cells["map.e.gateway.orders.rate"].t.as_deref(), Some("31/s"));
 }
 
 #[test]
