@@ -15,8 +15,8 @@ pub(crate) fn is_there() -> bool {
     prepared
 }
 
-/// Runs one script; panics with what it printed when it fails.
-pub(crate) fn run(script: &str, arguments: &[&str]) {
+/// Runs one script and gives what it printed; panics with that when it fails.
+pub(crate) fn run(script: &str, arguments: &[&str]) -> String {
     let path = repository().join("tests/browser").join(script);
     let output = run_to_end(Command::new("node").arg(path).args(arguments));
     let words = format!(
@@ -26,6 +26,7 @@ pub(crate) fn run(script: &str, arguments: &[&str]) {
     );
     println!("{script}\n{words}");
     assert!(output.status.success(), "{script} {arguments:?}\n{words}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]

@@ -1,10 +1,21 @@
 //! Diagrams in a real browser: looking closer at them, and whether anything lies on anything else.
 
 use crate::browser;
+use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use tests::{Program, binary, free_port};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::{Program, binary, free_port, run_to_end, send, shared, within};
+
+/// Kinds of diagrams that a book on architecture has most: nothing in them lies on anything.
+const FAULTLESS: [&str; 6] = ["flowchart", "sequence", "class", "state", "er", "box drawing"];
+/// So many of the sample's other drawings may have words cut at the edge or on each other.
+const FAULTY_MAX: u64 = 13;
+/// Drawings of Mermaid's suite that are measured, and how many stand on a page.
+const SAMPLE: usize = 200;
+const ON_A_PAGE: usize = 25;
+const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_diagram_can_be_looked_at_closely() {
@@ -19,7 +30,7 @@ fn a_diagram_can_be_looked_at_closely() {
     let mut program =
         Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
             .unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(10)).unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
     browser::run("figure.mjs", &[&format!("http://127.0.0.1:{port}/"), file.to_str().unwrap()]);
 }
 
@@ -33,4 +44,149 @@ fn page() -> String {
         "# Page\n\n```mermaid\nflowchart LR\n  A[Web app] -->|calls| B[(Orders)]\n```\n\n\
          ```mermaid\nflowchart LR\n{chain}```\n\nTEXT BELOW\n\n{filler}"
     )
+}
+
+#[test]
+fn nothing_lies_on_anything_in_the_seeds() {
+    let Some(seeds) = shared("seeds").filter(|_| browser::is_there()) else { return };
+    let tally = measure_book(&seeds, &pages_of(&seeds));
+    assert!(tally["flowchart"]["all"].as_u64() >= Some(5), "{tally:#}");
+    assert!(tally["box drawing"]["all"].as_u64() >= Some(10), "{tally:#}");
+    for (kind, counts) in tally.as_object().unwrap() {
+        assert_eq!(faults(counts), 0, "{kind}: {counts}");
+    }
+}
+
+#[test]
+fn little_lies_on_anything_in_a_sample_of_mermaids_suite() {
+    let Some(suite) = shared("suites/mermaid/diagrams.json").filter(|_| browser::is_there()) else {
+        return;
+    };
+    let cases: Vec<Value> = serde_json::from_slice(&fs::read(suite).unwrap()).unwrap();
+    let fences: Vec<String> = cases
+        .iter()
+        .filter(|case| !case["source"].as_str().unwrap().contains("```"))
+        .map(|case| {
+            let source = case["source"].as_str().unwrap().trim();
+            format!("## {}\n\n```mermaid\n{source}\n```\n\n", case["id"].as_str().unwrap())
+        })
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let sample: Vec<&str> =
+        (0..SAMPLE).map(|at| fences[at * fences.len() / SAMPLE].as_str()).collect();
+    for (number, page) in sample.chunks(ON_A_PAGE).enumerate() {
+        fs::write(dir.path().join(format!("p{number}.md")), page.concat()).unwrap();
+    }
+    let tally = measure_book(dir.path(), &pages_of(dir.path()));
+    let mut faulty = 0;
+    for (kind, counts) in tally.as_object().unwrap() {
+        if FAULTLESS.contains(&kind.as_str()) {
+            assert_eq!(faults(counts), 0, "{kind}: {counts}");
+        }
+        faulty += faults(counts);
+    }
+    assert!(faulty <= FAULTY_MAX, "{faulty} faults: {tally:#}");
+}
+
+#[test]
+fn pills_lie_on_nothing() {
+    let Some(seeds) = shared("seeds").filter(|_| browser::is_there()) else { return };
+    let (port, http) = (free_port(), free_port().to_string());
+    let url = format!("http://127.0.0.1:{port}");
+    let mut program = Program::start(
+        Command::new(binary("loggia"))
+            .arg("serve")
+            .arg(&seeds)
+            .args(["--port", &port.to_string(), "--otlp-grpc-port", "0"])
+            .args(["--otlp-http-port", &http]),
+    )
+    .unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
+    let body = serde_json::to_vec(&calls()).unwrap();
+    let headers = [("content-type", "application/json")];
+    let answer = send("POST", &format!("{url}/otlp/v1/traces"), &headers, &body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let pages = pages_of(&seeds);
+    within("pills are drawn", SOON, || {
+        let page = tests::get(&format!("{url}/{}", pages[0]));
+        page.is_ok_and(|page| page.text().matches("edge-live").count() > 5)
+    });
+    let tally = measure(&url, &pages);
+    let pills: u64 =
+        tally.as_object().unwrap().values().map(|of| of["pill"].as_u64().unwrap()).sum();
+    assert!(pills >= 10, "{pills} pills: {tally:#}");
+    for (kind, counts) in tally.as_object().unwrap() {
+        assert_eq!(counts["pills"], 0, "{kind}: {counts}");
+    }
+}
+
+/// Spans of a gateway that calls what the seeds' diagrams name.
+fn calls() -> Value {
+    let names = [
+        "auth",
+        "user-management",
+        "order",
+        "payment",
+        "notification",
+        "user",
+        "analytics",
+        "queue",
+    ];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let span = |trace: usize, id: &str, parent: &str, kind: u8| {
+        json!({
+            "traceId": format!("{:032x}", trace + 1), "spanId": id, "parentSpanId": parent,
+            "name": "GET /", "kind": kind,
+            "startTimeUnixNano": (now - 2_000_000).to_string(), "endTimeUnixNano": now.to_string(),
+        })
+    };
+    let of = |service: &str, spans: Vec<Value>| {
+        json!({
+            "resource": { "attributes": [{
+                "key": "service.name", "value": { "stringValue": service },
+            }] },
+            "scopeSpans": [{ "spans": spans }],
+        })
+    };
+    let (server, client, callee) = ("00000000000000aa", "00000000000000bb", "00000000000000cc");
+    let all = names.iter().enumerate().flat_map(|(nth, name)| {
+        let gateway = vec![span(nth, server, "", 2), span(nth, client, server, 3)];
+        [of("api-gateway", gateway), of(name, vec![span(nth, callee, client, 2)])]
+    });
+    json!({ "resourceSpans": all.collect::<Vec<_>>() })
+}
+
+fn pages_of(folder: &Path) -> Vec<String> {
+    let mut pages: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".md")?.to_owned()))
+        .map(|stem| format!("{stem}.html"))
+        .collect();
+    pages.sort();
+    pages
+}
+
+/// Builds the book and measures its pages.
+fn measure_book(source: &Path, pages: &[String]) -> Value {
+    let out = tempfile::tempdir().unwrap();
+    let site = out.path().join("site");
+    let output =
+        run_to_end(Command::new(binary("loggia")).arg("build").arg(source).arg("-d").arg(&site));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{words}");
+    measure(site.to_str().unwrap(), pages)
+}
+
+fn measure(place: &str, pages: &[String]) -> Value {
+    let mut arguments = vec![place];
+    arguments.extend(pages.iter().map(String::as_str));
+    let printed = browser::run("overlaps.mjs", &arguments);
+    serde_json::from_str(printed.lines().last().unwrap()).unwrap()
+}
+
+fn faults(counts: &Value) -> u64 {
+    ["texts", "foreign", "cut", "pills", "boxes"]
+        .iter()
+        .map(|fault| counts[*fault].as_u64().unwrap())
+        .sum()
 }

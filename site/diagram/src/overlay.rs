@@ -8,6 +8,13 @@ use std::collections::BTreeMap;
 /// Least distance of a pill to anything else.
 pub const PILL_GAP: f64 = 2.0;
 
+/// How far a badge reaches around its anchor: to the left with its words, above, to other sides; and
+/// the width from which a node's badge has words.
+const BADGE_LEFT: f64 = 60.0;
+const BADGE_ABOVE: f64 = 18.0;
+const BADGE_SIDE: f64 = 10.0;
+const BADGE_NODE_MIN: f64 = 84.0;
+
 /// Places along a line that are tried, and steps to each side of it.
 const STEPS_ALONG: usize = 48;
 
@@ -102,7 +109,20 @@ fn obstacles(drawing: &Drawing) -> Vec<Rect> {
     let nodes = drawing.nodes.iter().map(|node| node.rect);
     let labels = drawing.edges.iter().filter_map(|edge| edge.label_rect);
     let titles = drawing.groups.iter().map(|group| title_box(group, &drawing.edges));
-    nodes.chain(labels).chain(titles).collect()
+    let badges = drawing.nodes.iter().map(badge_box);
+    nodes.chain(labels).chain(titles).chain(badges).collect()
+}
+
+/// The room of a node's badge, whose words reach out over the node's upper side.
+fn badge_box(node: &Node) -> Rect {
+    let at = badge_anchor(node);
+    let left = if node.rect.width < BADGE_NODE_MIN { BADGE_SIDE } else { BADGE_LEFT };
+    Rect {
+        x: at.x - left,
+        y: at.y - BADGE_ABOVE,
+        width: left + BADGE_SIDE,
+        height: BADGE_ABOVE + BADGE_SIDE,
+    }
 }
 
 fn inside(pill: &Rect, view: &Rect) -> bool {
