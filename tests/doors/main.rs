@@ -8,6 +8,7 @@ mod commands;
 mod diagrams;
 mod drift;
 mod floors;
+mod map;
 mod seeds;
 mod serving;
 mod up;
