@@ -289,7 +289,8 @@ fn node(
         errors: Figure::NoData,
     };
     let measured = services.iter().find(|service| name.0 == NodeKind::Service && service.id == id);
-    if let Some(service) = measured {
+    // A service that is known from traces alone has the figures that its callers saw.
+    if let Some(service) = measured.filter(|service| service.health != Health::NoData) {
         return MapNode {
             health: service.health,
             rate: service.rate.clone(),
