@@ -62,6 +62,8 @@ fn addresses_answer_with_a_status_in_words() {
         ("/live/services/%3Cscript%3Ealert(1)%3C/script%3E", 404, ""),
         ("/live/services/x?range=7w", 404, ""),
         ("/live/traces", 200, "</html>"),
+        ("/live", 307, ""),
+        ("/live/traces?service=a&service=b", 400, "cannot be understood"),
         ("/live/traces?min=fast", 400, "no duration"),
         ("/live/traces?limit=0", 400, "no number"),
         ("/live/traces/xyz", 400, "no trace id"),

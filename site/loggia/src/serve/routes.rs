@@ -31,6 +31,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/live/map", get(map::show))
+        .route("/live", get(|| async { Redirect::temporary("/live/services") }))
+        .route("/live/", get(|| async { Redirect::temporary("/live/services") }))
         .route("/live/services", get(views::services))
         .route("/live/services/{name}", get(views::service))
         .route("/live/traces", get(views::traces))

@@ -65,9 +65,10 @@ impl Shown {
         };
         let mut pages: Vec<Arc<Page>> = newest.pages.iter().map(kept).collect();
         let unreadable = |page: &Page| {
-            newest.diagnostics.iter().any(|found| {
-                found.code == Code::Unreadable && found.file == page.source
-            })
+            newest
+                .diagnostics
+                .iter()
+                .any(|found| found.code == Code::Unreadable && found.file == page.source)
         };
         // A file that cannot be read any more makes no page: the last one stays at its place.
         for (place, old) in before.iter().flat_map(|shown| shown.book.pages.iter().enumerate()) {

@@ -4,6 +4,7 @@ use super::App;
 use super::charts::charts;
 use super::events::View;
 use super::tick::now_ms;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -193,8 +194,16 @@ fn duration_ns(text: &str) -> Result<i64, String> {
 /// `GET /live/traces`. Input that cannot be understood is answered with the form as it was filled in.
 pub(super) async fn traces(
     State(app): State<Arc<App>>,
-    Query(query): Query<TraceQuery>,
+    query: Result<Query<TraceQuery>, QueryRejection>,
 ) -> Response {
+    let Ok(Query(query)) = query else {
+        return problem_page(
+            &app,
+            StatusCode::BAD_REQUEST,
+            "This search cannot be understood",
+            "Each filter may stand in the address once. The form makes a new one.",
+        );
+    };
     let (search, problem) = match query.search() {
         Ok(search) => (Some(search), None),
         Err(words) => (
@@ -207,19 +216,26 @@ pub(super) async fn traces(
     let shown = app.shown();
     let filters = query.filters();
     let services = store.services();
-    let operations: Vec<_> = match &filters.service {
+    let mut operations: Vec<_> = match &filters.service {
         Some(service) => store.operations(service),
         None => services.iter().flat_map(|service| store.operations(service)).collect(),
     };
+    operations.sort_unstable();
+    operations.dedup();
     let view = pages::TraceSearchView {
         filters,
-        results: search.map(|search| store.search(&search)).unwrap_or_default(),
+        results: search.map(|search| store.search(&arrived(search))).unwrap_or_default(),
         services: services.iter().map(ToString::to_string).collect(),
         operations: operations.iter().map(ToString::to_string).collect(),
         problem,
     };
     let page = pages::render_traces(&site(&app, &shown.book), &view, Some(&app.evidence()));
     (status, html(page)).into_response()
+}
+
+/// Leaves out traces that are so young that spans of them may still be on their way.
+fn arrived(search: Search) -> Search {
+    Search { to_ms: Some(now_ms() - ARRIVAL_MS), ..search }
 }
 
 /// `GET /live/traces/ID`.
