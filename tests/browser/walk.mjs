@@ -70,7 +70,7 @@ await withBrowser(async (_browser, open) => {
   await picture(page, "service-light", { fullPage: true });
 
   step("the range of its charts changes, and stays live");
-  await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "5 m" }).click();
+  await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "5 m", exact: true }).click();
   await page.waitForURL("**range=300");
   check((await page.locator('main svg[aria-label*="over the last 5 min"]').count()) >= 3, "three charts over 5 minutes");
   const line = page.locator("main svg path.line").first();
