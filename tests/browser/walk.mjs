@@ -1,7 +1,7 @@
 // The reader's walk through a running CloudScale: node walk.mjs URL
 import { cell, check, picture, state, step, until, withBrowser } from "./chromium.mjs";
 
-const url = process.argv[2];
+const url = process.argv[2].replace(/\/$/, "");
 
 /** The computed colour of the page's background. */
 const background = (page) => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
