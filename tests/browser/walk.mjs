@@ -78,18 +78,15 @@ await withBrowser(async (_browser, open) => {
   await until("the chart moves on", async () => (await line.getAttribute("d")) !== drawn);
 
   step("from there to a trace over at least 3 services");
-  // The newest traces may still be arriving; the search finds one that is whole.
-  const found = await until("a trace over 3 services is listed", async () => {
-    const answer = await page.request.get(`${url}/api/live/traces?service=payments&limit=50`);
-    const { traces } = await answer.json();
-    return traces.find((trace) => trace.services.length >= 3 && trace.has_root);
+  const place = await until("a trace over 3 services is listed", async () => {
+    const counts = await page.locator("main table:has(a[href*='/live/traces/']) tbody tr").evaluateAll((rows) => rows.map((row) => Number(row.cells[4]?.textContent)));
+    const at = counts.findIndex((count) => count >= 3);
+    if (at >= 0) return { at };
+    await page.reload();
+    return undefined;
   });
-  await until("the page lists traces", async () => (await page.locator('main a[href*="/live/traces/"]').count()) > 0);
-  await page.goto(`${url}/live/services/payments`);
-  const link = page.locator('main a[href*="/live/traces/"]').first();
-  await link.click();
+  await page.locator("main table:has(a[href*='/live/traces/']) tbody tr").nth(place.at).locator("a[href*='/live/traces/']").first().click();
   await page.waitForURL("**/live/traces/*");
-  await page.goto(`${url}/live/traces/${found.id}`);
   const services = await page.locator(".waterfall li .name b").evaluateAll((all) => [...new Set(all.map((one) => one.textContent))]);
   check(services.length >= 3, `spans of ${services}`);
   await picture(page, "trace-light", { fullPage: true });
