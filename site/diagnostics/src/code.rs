@@ -75,6 +75,8 @@ codes! {
     Undocumented = "L021", Error, "call that is not drawn";
     /// A drawn line that no trace shows, though both its ends are traced (`check --live`).
     NeverSeen = "L022", Error, "line that no trace shows";
+    /// A `SUMMARY.md` that mdBook would refuse.
+    Summary = "L035", Error, "broken summary";
 }
 
 impl std::fmt::Display for Code {

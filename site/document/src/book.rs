@@ -2,8 +2,7 @@
 //!
 //! `loggia` hands in configuration and files each time something changed.
 
-use crate::{Book, Config, Page, crosslinks, parse_page, summary};
-use crate::{links, summary::Order};
+use crate::{Book, Config, Page, crosslinks, links, outline, parse_page};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +34,7 @@ impl Book {
         assets: Option<&[String]>,
         previous: Option<&Book>,
     ) -> Self {
-        let Order { files, mut findings } = summary::order(files);
+        let outline::Order { files, plan, mut findings } = outline::order(files);
         let known: HashMap<&str, &Arc<Page>> = previous
             .filter(|book| book.config == config)
             .into_iter()
@@ -50,7 +49,8 @@ impl Book {
             .collect();
         same_address(&pages, &mut findings);
         crosslinks::check(&pages, assets, &mut findings);
-        Self { config, pages, diagnostics: findings }
+        let outline = plan.unwrap_or_else(|| outline::of_folders(&pages));
+        Self { config, pages, outline, diagnostics: findings }
     }
 
     /// The page with this [`Page::id`].

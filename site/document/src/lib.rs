@@ -12,6 +12,7 @@ mod model;
 mod config;
 
 mod book;
+mod outline;
 mod summary;
 
 mod page;

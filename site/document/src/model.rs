@@ -17,11 +17,39 @@ pub struct ServiceId(pub String);
 pub struct Book {
     /// From `book.toml`, or the defaults.
     pub config: Config,
-    /// In reading order; the first one is also `index.html` unless a page has that address.
+    /// In reading order; the first one is also `index.html` unless a page has that address. What is
+    /// before and after a page here is before and after it in [`Book::outline`].
     pub pages: Vec<Arc<Page>>,
+    /// The tree of the sidebar: `SUMMARY.md`, else the folders.
+    pub outline: Vec<OutlineItem>,
     /// Findings about the book as a whole (configuration, links between pages); a page's own are in
     /// [`Page::diagnostics`].
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A line of the outline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutlineItem {
+    /// Title of the part that follows.
+    Part(String),
+    /// A line between two groups.
+    Separator,
+    /// A chapter with everything below it.
+    Chapter(Chapter),
+}
+
+/// An entry of the outline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chapter {
+    /// As `SUMMARY.md` words it, else the page's title, else made of the folder's name.
+    pub title: String,
+    /// `1.2.` as mdBook writes it; `None` before and after the numbered chapters, and without
+    /// `SUMMARY.md`.
+    pub number: Option<String>,
+    /// [`Page::id`]; `None` for a draft and for a folder without a page of its own.
+    pub page: Option<String>,
+    /// The chapters below it.
+    pub children: Vec<Chapter>,
 }
 
 /// One Markdown file.

@@ -1,7 +1,7 @@
 //! Books of several pages: order, reuse, links between pages.
 
 use diagnostics::{Severity, SourceFile};
-use document::{Book, Config};
+use document::{Book, Chapter, Config, OutlineItem};
 use std::sync::Arc;
 
 fn files(files: &[(&str, &str)]) -> Vec<SourceFile> {
@@ -112,4 +112,91 @@ fn two_files_with_one_address() {
     let book = book(&[("README.md", ""), ("index.md", "")]);
     assert_eq!(book.diagnostics.len(), 1);
     assert!(book.diagnostics[0].message.contains("both become `index.html`"));
+}
+
+/// One line for each item: number, title, and the page in angle brackets.
+fn outline(book: &Book) -> Vec<String> {
+    fn show(chapter: &Chapter, depth: usize, out: &mut Vec<String>) {
+        let number = chapter.number.as_deref().unwrap_or_default();
+        let page = chapter.page.as_deref().map(|id| format!(" <{id}>")).unwrap_or_default();
+        out.push(format!("{}{number}{}{page}", "  ".repeat(depth), chapter.title));
+        chapter.children.iter().for_each(|child| show(child, depth + 1, out));
+    }
+    let mut out = Vec::new();
+    for item in &book.outline {
+        match item {
+            OutlineItem::Part(title) => out.push(format!("# {title}")),
+            OutlineItem::Separator => out.push("---".to_owned()),
+            OutlineItem::Chapter(chapter) => show(chapter, 0, &mut out),
+        }
+    }
+    out
+}
+
+#[test]
+fn outlines() {
+    let with_summary = book(&[
+        ("README.md", "x"),
+        ("with space.md", "x"),
+        ("sub/a.md", "# Another title\n"),
+        (
+            "SUMMARY.md",
+            "# Summary\n\n[Hello](README.md)\n\n# Part\n\n- [Space](with%20space.md)\n  - [A](./sub/a.md)\n- [Draft]()\n\n---\n",
+        ),
+    ]);
+    assert_eq!(with_summary.diagnostics, []);
+    assert_eq!(
+        outline(&with_summary),
+        ["Hello <README>", "# Part", "1.Space <with space>", "  1.1.A <sub/a>", "2.Draft", "---",]
+    );
+    let folders = book(&[
+        ("README.md", "# Start\n"),
+        ("guide/README.md", "# Guide\n"),
+        ("guide/z.md", "# Z\n"),
+        ("guide/deep-end/a.md", "# A\n"),
+        ("ops.md", "# Operations\n"),
+        ("ops/night.md", "# Night\n"),
+        ("apart/one.md", "# One\n"),
+    ]);
+    assert_eq!(
+        outline(&folders),
+        [
+            "Start <README>",
+            "Apart",
+            "  One <apart/one>",
+            "Guide <guide/README>",
+            "  Deep end",
+            "    A <guide/deep-end/a>",
+            "  Z <guide/z>",
+            "Operations <ops>",
+            "  Night <ops/night>",
+        ]
+    );
+}
+
+#[test]
+fn a_broken_summary_has_places() {
+    let book = book(&[
+        ("a.md", "x"),
+        ("b.md", "x"),
+        (
+            "SUMMARY.md",
+            "- [A](a.md)\n- no link\n- [Again](a.md)\n- [Out](../b.md)\n\n[End](b.md)\n\n- [B](b.md)\n",
+        ),
+    ]);
+    let found: Vec<_> = book
+        .diagnostics
+        .iter()
+        .map(|f| (f.code.as_str(), f.line, f.column, f.message.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("L035", 2, 1, "a list item must begin with a link"),
+            ("L035", 3, 3, "`a.md` is listed twice"),
+            ("L035", 4, 3, "`../b.md` leads out of the book"),
+            ("L035", 8, 1, "numbered chapters cannot follow suffix chapters"),
+            ("L035", 8, 3, "`b.md` is listed twice"),
+        ]
+    );
 }

@@ -76,7 +76,12 @@ impl Shown {
                 pages.insert(place.min(pages.len()), Arc::clone(old));
             }
         }
-        let book = Book { config, pages, diagnostics: newest.diagnostics.clone() };
+        let book = Book {
+            config,
+            pages,
+            outline: newest.outline.clone(),
+            diagnostics: newest.diagnostics.clone(),
+        };
         let mut problems: BTreeMap<String, Vec<Diagnostic>> = newest
             .pages
             .iter()
