@@ -2,7 +2,7 @@
 //!
 //! `loggia` hands in configuration and files each time something changed.
 
-use crate::{Book, Config, Page, crosslinks, links, outline, parse_page};
+use crate::{Book, CodeCache, Config, Page, crosslinks, links, outline, parse_page_with};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,11 +40,12 @@ impl Book {
             .into_iter()
             .flat_map(|book| book.pages.iter().map(|page| (page.source.as_str(), page)))
             .collect();
+        let code = CodeCache::default();
         let pages: Vec<Arc<Page>> = files
             .iter()
             .map(|file| match known.get(file.path()) {
                 Some(page) if page.file == *file => Arc::clone(page),
-                _ => Arc::new(parse_page(file, &config)),
+                _ => Arc::new(parse_page_with(file, &config, &code)),
             })
             .collect();
         same_address(&pages, &mut findings);

@@ -4,7 +4,7 @@
 
 use crate::findings::{Findings, Origin};
 use crate::html::escape;
-use crate::{boxes, kpi, map, terms};
+use crate::{CodeCache, boxes, kpi, map, terms};
 use diagnostics::{Code, Diagnostic};
 use std::ops::Range;
 
@@ -55,8 +55,8 @@ impl Fence {
     }
 
     /// The block as code, with its language named.
-    pub(crate) fn html(&self) -> String {
-        let text = escape(&self.text);
+    pub(crate) fn html(&self, code: &CodeCache) -> String {
+        let text = code.highlight(self.language(), &self.text);
         let language = escape(self.language());
         if language.is_empty() {
             return format!(

@@ -23,6 +23,8 @@ mod frontmatter;
 mod body;
 
 mod fences;
+mod highlight;
+
 mod headings;
 mod links;
 mod raw;
@@ -39,5 +41,6 @@ mod findings;
 mod html;
 mod suggest;
 
+pub use highlight::{CodeCache, highlight};
 pub use model::*;
-pub use page::parse_page;
+pub use page::{parse_page, parse_page_with};

@@ -5,8 +5,8 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::Terms;
 use crate::{
-    Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, encoding, kpi, links,
-    suggest,
+    CodeCache, Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, encoding,
+    kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -24,10 +24,15 @@ const FENCES_MENDED_MAX: usize = 8;
 /// assert_eq!((page.path.as_str(), page.title.as_str()), ("guide/index.html", "Guide"));
 /// ```
 pub fn parse_page(file: &SourceFile, config: &Config) -> Page {
+    parse_page_with(file, config, &CodeCache::default())
+}
+
+/// As [`parse_page`], with code that was coloured before taken from `code`.
+pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> Page {
     let mut findings = Findings::new(file);
     encoding::check(&mut findings);
     let above = frontmatter::read(&mut findings);
-    let (mut walked, glossary) = read_body(file, &above, config, &mut findings);
+    let (mut walked, glossary) = read_body(file, &above, config, code, &mut findings);
     kpi::resolve_figures(&mut walked.pieces, config);
     let services =
         body::services(&above.matter.services.0, above.span.clone(), config, &mut findings);
@@ -64,6 +69,7 @@ fn read_body(
     file: &SourceFile,
     above: &Above,
     config: &Config,
+    code: &CodeCache,
     findings: &mut Findings<'_>,
 ) -> (body::Walked, Vec<crate::GlossaryEntry>) {
     let mut text = Cow::Borrowed(&file.text()[above.body..]);
@@ -75,7 +81,7 @@ fn read_body(
         glossary.extend(fences.unwrap_or_default());
         let mut here = Findings::new(file);
         let terms = Terms::new(&glossary, shown);
-        let walked = body::walk(&text, &origin, terms, config, &mut here);
+        let walked = body::walk(&text, &origin, terms, config, code, &mut here);
         let last = walked.unclosed.last().cloned();
         let mend = last.and_then(|span| closing_place(&text, &span).map(|at| (span, at)));
         match mend {

@@ -88,7 +88,7 @@ fn blocks_and_inlines() {
         (
             "```rust,ignore\nlet a = 1 < 2;\n```\n",
             &[
-                "<div class=\"code\" data-language=\"rust\"><span class=\"language\">rust</span><pre tabindex=\"0\"><code class=\"language-rust\">let a = 1 &lt; 2;\n</code></pre></div>",
+                "<div class=\"code\" data-language=\"rust\"><span class=\"language\">rust</span><pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"h-k\">let</span> a = <span class=\"h-n\">1</span> &lt; <span class=\"h-n\">2</span>;\n</code></pre></div>",
             ],
         ),
         ("    indented\n", &["<pre tabindex=\"0\"><code>indented\n</code></pre>"]),

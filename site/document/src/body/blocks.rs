@@ -114,7 +114,10 @@ impl Body<'_, '_, '_, '_> {
             Kind::Glossary => self.glossary(&fence),
             Kind::ServiceMap => self.service_map(&fence),
             Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
-            Kind::Code => self.writer().html(&fence.html()),
+            Kind::Code => {
+                let html = fence.html(self.coloured);
+                self.writer().html(&html);
+            }
         }
     }
 

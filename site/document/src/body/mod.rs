@@ -13,7 +13,7 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::headings::Ids;
 use crate::html::{Writer, escape};
 use crate::terms::Terms;
-use crate::{Config, GlossaryEntry, Link, Piece, Section, ServiceId, suggest};
+use crate::{CodeCache, Config, GlossaryEntry, Link, Piece, Section, ServiceId, suggest};
 use diagnostics::Code;
 use elements::element;
 use inline::{Figure, Image};
@@ -51,6 +51,7 @@ pub(crate) fn walk(
     origin: &Origin,
     terms: Terms<'_>,
     config: &Config,
+    code: &CodeCache,
     findings: &mut Findings<'_>,
 ) -> Walked {
     let anchors = terms.anchors();
@@ -58,6 +59,7 @@ pub(crate) fn walk(
         text,
         origin,
         config,
+        coloured: code,
         findings,
         out: Walked::default(),
         ids: Ids::default(),
@@ -125,6 +127,7 @@ struct Body<'t, 'g, 'f, 'a> {
     text: &'t str,
     origin: &'t Origin,
     config: &'t Config,
+    coloured: &'t CodeCache,
     findings: &'f mut Findings<'a>,
     out: Walked,
     ids: Ids,
