@@ -9,6 +9,7 @@ mod diagrams;
 mod drift;
 mod floors;
 mod map;
+mod output;
 mod seeds;
 mod serving;
 mod up;

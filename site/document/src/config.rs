@@ -78,11 +78,18 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     };
     if let Some(mut html) = Reader::below(output, "html", findings) {
         config.edit_url_template = html.text("edit-url-template");
+        config.base_url = html.text("site-url");
+        let table = html.table;
+        if let Some(mut search) = Reader::below(table, "search", findings) {
+            config.search_off = search.flag("enable") == Some(false);
+        }
     }
     if let Some(mut ours) = Reader::below(output, "loggia", findings) {
         ours.flag("optional");
         ours.known(OURS);
         config.edit_url_template = ours.text("edit-url-template").or(config.edit_url_template);
+        config.base_url = ours.text("base-url").or(config.base_url);
+        config.search_off = ours.flag("search").map_or(config.search_off, |on| !on);
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
     }
@@ -109,6 +116,8 @@ const OURS: &[&str] = &[
     "scrape",
     "discovery",
     "edit-url-template",
+    "base-url",
+    "search",
     "metrics",
     "traces",
     "alertmanager",

@@ -328,6 +328,11 @@ pub struct Config {
     pub discovery: Vec<String>,
     /// `output.loggia.edit-url-template`, else `output.html.edit-url-template`.
     pub edit_url_template: Option<String>,
+    /// `output.loggia.base-url`, else `output.html.site-url`: where the built site will stand, a whole
+    /// address or a path. `--base-url` comes before it.
+    pub base_url: Option<String>,
+    /// `output.loggia.search = false`, else `output.html.search.enable = false`.
+    pub search_off: bool,
 }
 
 /// What the book says of one service.

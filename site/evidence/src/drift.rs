@@ -9,7 +9,7 @@ use crate::calls::{Calls, Flow, Missing, same};
 use crate::overlay::Drawn;
 use crate::{Bound, EdgeState, Evidence, Figure, ServiceEvidence, bind_drawing};
 use document::{Book, DiagramBlock, Page};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use traces::{Connection, NodeKind, ServiceGraph};
 
 /// Seconds of calls that drift is judged by: the longest that are counted. Shorter ones would report
@@ -21,7 +21,7 @@ const COMPARED_RATE_MIN: f64 = 0.5;
 const ARROWS: [&str; 4] = ["flowchart", "block", "class", "state"];
 
 /// What is drawn against what is seen, for the whole book.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// How much was looked at.
     pub observation: Observation,
@@ -32,7 +32,7 @@ pub struct Drift {
 }
 
 /// How much was looked at.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// Seconds over which calls are counted.
     pub window_s: f64,
@@ -48,7 +48,7 @@ pub struct Observation {
 }
 
 /// The diagrams of one page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageDrift {
     /// [`document::Page::id`].
     pub id: String,
@@ -65,7 +65,7 @@ pub struct PageDrift {
 }
 
 /// One diagram.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiagramDrift {
     /// [`document::DiagramBlock::index`].
     pub index: usize,
@@ -89,7 +89,7 @@ pub struct DiagramDrift {
 }
 
 /// An edge as drawn, with what was seen of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DrawnCall {
     /// [`diagram::Edge::id`].
     pub edge: String,
@@ -110,7 +110,7 @@ pub struct DrawnCall {
 }
 
 /// Calls that nobody drew.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UndocumentedCall {
     /// The caller's box.
     pub from_node: String,
@@ -127,7 +127,7 @@ pub struct UndocumentedCall {
 }
 
 /// Evidence of calls.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallsSeen {
     /// Calls in the window; 0 when they were seen before it.
     pub calls: u64,

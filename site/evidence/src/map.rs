@@ -9,12 +9,12 @@ use crate::calls::Flow;
 use crate::{EdgeState, Figure, Health, ServiceEvidence};
 use diagram::map::{self, EDGES_MAX, Grid, NODES_MAX, Nature};
 use document::{Config, Grouping, ServiceId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use traces::{GraphEdge, GraphNode, NodeKind, ServiceGraph};
 
 /// What was seen to run, and where it stands on the map.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceMap {
     /// By id.
     pub nodes: Vec<MapNode>,
@@ -29,7 +29,7 @@ pub struct ServiceMap {
 }
 
 /// Something that runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MapNode {
     /// A service's name; other kinds say theirs before the name: `database:orders_db`.
     pub id: String,
@@ -54,7 +54,7 @@ pub struct MapNode {
 }
 
 /// Calls from one to another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MapEdge {
     /// Id of the caller.
     pub from: String,

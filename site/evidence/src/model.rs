@@ -2,11 +2,11 @@
 //! milliseconds since 1970.
 
 use document::ServiceId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What is known about the running system at one moment, for all pages.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The moment.
     pub at: i64,
@@ -23,7 +23,7 @@ pub struct Evidence {
 }
 
 /// What is known for one page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageEvidence {
     /// By section id; sections that nothing is bound to are absent.
     pub strips: BTreeMap<String, Strip>,
@@ -34,7 +34,7 @@ pub struct PageEvidence {
 }
 
 /// How a service does, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
     /// Nothing measures it.
@@ -48,7 +48,7 @@ pub enum Health {
 }
 
 /// A measured number or the reason why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "value")]
 pub enum Figure {
     /// Measured.
@@ -66,7 +66,7 @@ pub enum Figure {
 }
 
 /// One service as seen now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceEvidence {
     /// Its id.
     pub id: ServiceId,
@@ -91,7 +91,7 @@ pub struct ServiceEvidence {
 }
 
 /// A section's tie to what runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Strip {
     /// The services of the section.
     pub services: Vec<ServiceId>,
@@ -106,7 +106,7 @@ pub struct Strip {
 }
 
 /// Whether what a document says is so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// True now with room to spare.
@@ -124,7 +124,7 @@ pub enum Verdict {
 }
 
 /// A KPI with its measured value.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KpiEvidence {
     /// [`document::Kpi::id`].
     pub id: String,
@@ -143,7 +143,7 @@ pub struct KpiEvidence {
 }
 
 /// What a node or the like stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "id")]
 pub enum Bound {
     /// A service.
@@ -157,7 +157,7 @@ pub enum Bound {
 }
 
 /// Live values of a diagram.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiagramEvidence {
     /// Bound nodes by node id.
     pub nodes: BTreeMap<String, NodeEvidence>,
@@ -168,7 +168,7 @@ pub struct DiagramEvidence {
 }
 
 /// Live values of a node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeEvidence {
     /// What it stands for.
     pub bound: Bound,
@@ -183,7 +183,7 @@ pub struct NodeEvidence {
 }
 
 /// Whether a drawn edge is seen in traces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EdgeState {
     /// Seen in the window.
@@ -195,7 +195,7 @@ pub enum EdgeState {
 }
 
 /// Live values of an edge, seen by the caller where its side is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EdgeEvidence {
     /// Caller's name in traces.
     pub from: String,

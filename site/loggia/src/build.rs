@@ -1,25 +1,60 @@
 //! `loggia build`: the walk in one function, read -> assemble -> render -> write, and `loggia clean`.
+//!
+//! Reading, parsing, rendering and writing each run on all processors.
+
+mod address;
+mod extras;
+mod output;
+mod phases;
+mod snapshot;
 
 use crate::cli::{EXIT_FINDINGS, Talk};
 use crate::{report, source};
+use address::Address;
 use anyhow::{Context, bail};
+use document::Page;
+use evidence::Evidence;
+use output::{MANIFEST, Output};
 use pages::{Assets, Site};
-use std::collections::BTreeSet;
+use phases::Phases;
+use rayon::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Lists what a build wrote, so that the next one removes what is no longer part of the site, and
-/// nothing else.
-const MANIFEST: &str = ".loggia-files";
+/// What a build is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The book: a folder with `book.toml`, or any folder of Markdown.
+    pub dir: PathBuf,
+    /// Where to write, instead of the folder that `book.toml` names.
+    pub dest: Option<PathBuf>,
+    /// Where the site will stand: a whole address or a path.
+    pub base_url: Option<String>,
+    /// A running server whose figures are baked in.
+    pub snapshot: Option<String>,
+    /// Whether warnings fail.
+    pub strict: bool,
+    /// Whether pages can be searched.
+    pub search: bool,
+    /// Whether the time of each phase is printed.
+    pub timings: bool,
+}
 
-/// Builds the book in `dir`. Exit code 0 built, 1 built with findings that fail.
-pub fn run(dir: &Path, dest: Option<&Path>, strict: bool, talk: Talk) -> anyhow::Result<ExitCode> {
-    let read = source::read(dir)?;
+/// Builds a book. Exit code 0 built, 1 built with findings that fail.
+pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
+    let mut phases = Phases::start(talk.quiet);
+    let read = source::read(&options.dir)?;
+    phases.end("read");
     let book = read.assemble(None);
-    let dest = dest.unwrap_or(&read.build_dir);
-    let mut output = Output::open(dest)?;
+    phases.end("parse");
 
+    let config = read.config();
+    let address = Address::parse(options.base_url.as_deref().or(config.base_url.as_deref()))?;
+    let evidence = options.snapshot.as_deref().map(snapshot::take).transpose()?;
+    let dest = options.dest.as_deref().unwrap_or(&read.build_dir);
+    let output = Output::open(dest)?;
     let assets = Assets::embedded();
     let site = Site {
         book: &book,
@@ -27,42 +62,84 @@ pub fn run(dir: &Path, dest: Option<&Path>, strict: bool, talk: Talk) -> anyhow:
         live: false,
         reload: false,
         base: String::new(),
-        now_ms: 0,
+        url: address.url.clone(),
+        now_ms: evidence.as_ref().map_or_else(now_ms, |evidence| evidence.at),
     };
-    for page in &book.pages {
-        output.write(&page.path, pages::render_page(&site, page, None, &[], false).as_bytes())?;
-    }
-    if let (Some(first), false) = (book.pages.first(), has_index(&book)) {
-        let index = document::Page { path: "index.html".to_owned(), ..(**first).clone() };
-        output
-            .write("index.html", pages::render_page(&site, &index, None, &[], false).as_bytes())?;
-    }
-    for asset in assets.iter() {
-        output.write(&asset.path, &asset.bytes)?;
-    }
-    for asset in &read.assets {
-        let bytes = fs::read(read.pages_dir.join(asset))
-            .with_context(|| format!("cannot read `{asset}`"))?;
-        output.write(asset, &bytes)?;
-    }
-    output.finish()?;
+    phases.end("prepare");
+
+    write_pages(&output, &site, evidence.as_ref(), &phases)?;
+    phases.end("render and write");
+    assets.iter().try_for_each(|asset| output.write(&asset.path, &asset.bytes))?;
+    copy_files(&output, &read)?;
+    extras::write(&output, &site, &address.path)?;
+    let changed = output.finish()?;
+    phases.end("other files");
 
     let findings = report::findings(&read, &book);
     report::print(&findings);
-    if !talk.quiet {
-        let pages = book.pages.len();
-        let with = report::count(&findings).map(|n| format!(" with {n}")).unwrap_or_default();
-        println!(
-            "built {pages} page{} to {}{with}",
-            if pages == 1 { "" } else { "s" },
-            dest.display()
-        );
+    if options.timings {
+        phases.print();
     }
-    Ok(if report::fails(&findings, strict) {
+    if !talk.quiet {
+        println!("{}", summary(book.pages.len(), dest, changed, &findings));
+    }
+    Ok(if report::fails(&findings, options.strict) {
         ExitCode::from(EXIT_FINDINGS)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Every page, and its Markdown beside it.
+fn write_pages(
+    output: &Output,
+    site: &Site,
+    evidence: Option<&Evidence>,
+    phases: &Phases,
+) -> anyhow::Result<()> {
+    let counter = phases.counter(site.book.pages.len());
+    let written = site.book.pages.par_iter().try_for_each(|page| -> anyhow::Result<()> {
+        let html = pages::render_page(site, page, evidence, &[], false);
+        output.write(&page.path, html.as_bytes())?;
+        output.write(&extras::markdown_path(page), page.file.text().as_bytes())?;
+        counter.tick();
+        Ok(())
+    });
+    counter.finish();
+    written?;
+    if let (Some(first), false) = (site.book.pages.first(), has_index(site.book)) {
+        let index = Page { path: "index.html".to_owned(), ..(**first).clone() };
+        let html = pages::render_page(site, &index, evidence, &[], false);
+        output.write("index.html", html.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The author's files that are no pages.
+fn copy_files(output: &Output, read: &source::Source) -> anyhow::Result<()> {
+    read.assets.par_iter().try_for_each(|asset| {
+        let bytes = fs::read(read.pages_dir.join(asset))
+            .with_context(|| format!("cannot read `{asset}`"))?;
+        output.write(asset, &bytes)
+    })
+}
+
+fn summary(
+    pages: usize,
+    dest: &Path,
+    changed: usize,
+    findings: &[diagnostics::Diagnostic],
+) -> String {
+    let with = report::count(findings).map(|n| format!(" with {n}")).unwrap_or_default();
+    let same = if changed == 0 { " (no file changed)" } else { "" };
+    let ending = if pages == 1 { "" } else { "s" };
+    format!("built {pages} page{ending} to {}{with}{same}", dest.display())
+}
+
+/// Milliseconds since 1970, by the system's clock.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Removes what `build` wrote, and the folder when nothing else is in it.
@@ -84,7 +161,7 @@ pub fn clean(dir: &Path, dest: Option<&Path>, talk: Talk) -> anyhow::Result<Exit
         );
     }
     let output = Output::open(&dest)?;
-    let removed = output.before.len();
+    let removed = output.files_before();
     output.finish()?;
     fs::remove_file(dest.join(MANIFEST)).with_context(|| "cannot remove the list of files")?;
     // Fails when the folder holds something else, which then stays.
@@ -97,86 +174,4 @@ pub fn clean(dir: &Path, dest: Option<&Path>, talk: Talk) -> anyhow::Result<Exit
 
 pub(crate) fn has_index(book: &document::Book) -> bool {
     book.pages.iter().any(|page| page.path == "index.html")
-}
-
-/// The folder that is written to.
-struct Output {
-    dir: PathBuf,
-    before: BTreeSet<String>,
-    written: BTreeSet<String>,
-}
-
-impl Output {
-    fn open(dir: &Path) -> anyhow::Result<Self> {
-        let manifest = dir.join(MANIFEST);
-        let before = match fs::read_to_string(&manifest) {
-            Ok(text) => text.lines().filter(|line| is_inside(line)).map(str::to_owned).collect(),
-            Err(_) => {
-                let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-                if occupied {
-                    bail!(
-                        "the folder `{}` holds files that `loggia build` did not write\nhelp: choose another one with --dest-dir, or empty it",
-                        dir.display()
-                    );
-                }
-                BTreeSet::new()
-            }
-        };
-        fs::create_dir_all(dir)
-            .with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
-        let output = Self { dir: dir.to_owned(), before, written: BTreeSet::new() };
-        output.save()?;
-        Ok(output)
-    }
-
-    /// Writes one file, through a temporary one beside it: a reader never sees half a page.
-    fn write(&mut self, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let target = self.dir.join(path);
-        let context = || format!("cannot write `{}`", target.display());
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).with_context(context)?;
-        }
-        let half = target.with_extension("half-written");
-        fs::write(&half, bytes).with_context(context)?;
-        fs::rename(&half, &target).with_context(context)?;
-        self.written.insert(path.to_owned());
-        Ok(())
-    }
-
-    /// Writes the list of what is there now.
-    fn save(&self) -> anyhow::Result<()> {
-        let list: Vec<&str> = self.before.union(&self.written).map(String::as_str).collect();
-        let path = self.dir.join(MANIFEST);
-        fs::write(&path, list.join("\n") + "\n")
-            .with_context(|| format!("cannot write `{}`", path.display()))
-    }
-
-    /// Removes what the build before wrote and this one did not, and writes the list anew.
-    fn finish(mut self) -> anyhow::Result<()> {
-        for stale in self.before.difference(&self.written) {
-            let path = self.dir.join(stale);
-            let _ = fs::remove_file(&path);
-            let mut folder = path.parent();
-            while let Some(dir) = folder.filter(|dir| *dir != self.dir) {
-                if fs::remove_dir(dir).is_err() {
-                    break;
-                }
-                folder = dir.parent();
-            }
-        }
-        self.before.clear();
-        self.save()
-    }
-}
-
-impl Drop for Output {
-    /// A build that ends early still knows its own files, so the next one may take the folder up.
-    fn drop(&mut self) {
-        let _ = self.save();
-    }
-}
-
-fn is_inside(path: &str) -> bool {
-    !path.is_empty()
-        && Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }

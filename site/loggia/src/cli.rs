@@ -58,7 +58,9 @@ enum Command {
     /// Write the book as a site of plain files
     #[command(after_help = "Examples:\n  \
         loggia build                  the book in this folder, to the folder that book.toml names\n  \
-        loggia build docs -d public   the Markdown in docs/, to public/\n\n\
+        loggia build docs -d public   the Markdown in docs/, to public/\n  \
+        loggia build --base-url https://example.org/docs/\n  \
+        loggia build --snapshot http://127.0.0.1:3000   with the figures of a running server\n\n\
         Exit code: 0 built, 1 built but some of it could not be read, 2 not built.")]
     Build(BuildArguments),
     /// Serve the book with live figures, and again after each save
@@ -98,9 +100,35 @@ struct BuildArguments {
     /// Where to write [default: build-dir of book.toml; without one, ./book]
     #[arg(short, long)]
     dest_dir: Option<PathBuf>,
+    /// Where the site will stand: https://example.org/docs/, or a path such as /docs/
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Bake the figures of a running server into the pages, with their time
+    #[arg(long, value_name = "URL")]
+    snapshot: Option<String>,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    /// Leave out the search
+    #[arg(long)]
+    no_search: bool,
+    /// Print how long each phase took
+    #[arg(long)]
+    timings: bool,
+}
+
+impl BuildArguments {
+    fn options(self) -> build::Options {
+        build::Options {
+            dir: self.dir,
+            dest: self.dest_dir,
+            base_url: self.base_url,
+            snapshot: self.snapshot,
+            strict: self.strict,
+            search: !self.no_search,
+            timings: self.timings,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +208,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     start_log(talk);
     let outcome = match arguments.command {
         Command::Init { dir } => init::run(&dir, talk),
-        Command::Build(a) => build::run(&a.dir, a.dest_dir.as_deref(), a.strict, talk),
+        Command::Build(a) => build::run(&a.options(), talk),
         Command::Check(a) => {
             let live = a.live.map(|url| check::Live { url, observe_s: a.observe });
             check::run(&a.dir, a.format, a.strict, live.as_ref(), talk)

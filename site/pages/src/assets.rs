@@ -2,6 +2,7 @@
 //!
 //! `loggia` hands in the replacements it read from a folder and serves or writes what comes out.
 
+use crate::bundle;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ const CSS_ORDER: [&str; 10] = [
 ];
 /// Hexadecimal digits of a file's content hash that go into its name.
 const HASH_DIGITS: usize = 8;
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 #[derive(RustEmbed)]
 #[folder = "../../themes/default"]
@@ -32,6 +34,8 @@ struct Theme;
 pub struct Assets {
     files: Vec<Asset>,
     names: BTreeMap<&'static str, String>,
+    /// Whether the scripts could not be put into one and are modules.
+    modules: bool,
 }
 
 /// One file to serve or to write.
@@ -60,7 +64,7 @@ impl Assets {
             .filter_map(|name| Some((name.to_string(), Theme::get(&name)?.data.into_owned())))
             .collect();
         sources.extend(overrides);
-        let mut assets = Self { files: Vec::new(), names: BTreeMap::new() };
+        let mut assets = Self { files: Vec::new(), names: BTreeMap::new(), modules: false };
         assets.add_style(&sources);
         assets.add_scripts(&sources);
         if let Some(icon) = sources.get("img/icon.svg") {
@@ -85,6 +89,12 @@ impl Assets {
         self.names.get(name).map_or("", String::as_str)
     }
 
+    /// How `main` is loaded: as a plain script, which also runs in a page opened from a file, or as
+    /// modules where a theme's scripts cannot be put into one.
+    pub(crate) fn script_kind(&self) -> &'static str {
+        if self.modules { "type=\"module\"" } else { "defer" }
+    }
+
     fn add_style(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
         let further = sources
             .keys()
@@ -98,19 +108,35 @@ impl Assets {
         self.add("style", "loggia", "css", "text/css; charset=utf-8", style);
     }
 
-    /// All modules carry one hash, that of all their sources, so that an import's name can be put
-    /// in without knowing which module imports which.
+    /// One plain script of `main` and all it needs, and every other script by itself.
     fn add_scripts(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
         let scripts: Vec<(&str, &Vec<u8>)> = sources
             .iter()
             .filter(|(name, _)| is_in(name, "js/", ".js"))
             .map(|(name, bytes)| (stem(name), bytes))
             .collect();
+        let texts = scripts.iter().filter_map(|(name, b)| Some((*name, str::from_utf8(b).ok()?)));
+        match bundle::link(&texts.collect(), "main") {
+            Some((script, within)) => {
+                self.add("main", "loggia", "js", JAVASCRIPT, script.into_bytes());
+                let others = scripts.into_iter().filter(|(name, _)| !within.contains(*name));
+                self.add_modules(&others.collect::<Vec<_>>());
+            }
+            None => {
+                self.modules = true;
+                self.add_modules(&scripts);
+            }
+        }
+    }
+
+    /// All modules carry one hash, that of all their sources, so that an import's name can be put
+    /// in without knowing which module imports which.
+    fn add_modules(&mut self, scripts: &[(&str, &Vec<u8>)]) {
         let all: Vec<u8> = scripts.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         let hash = hash(&all);
-        for (name, bytes) in &scripts {
+        for (name, bytes) in scripts {
             let mut text = String::from_utf8_lossy(bytes).into_owned();
-            for (other, _) in &scripts {
+            for (other, _) in scripts {
                 text =
                     text.replace(&format!("\"./{other}.js\""), &format!("\"./{other}.{hash}.js\""));
             }
@@ -120,8 +146,7 @@ impl Assets {
                 "main" => self.names.insert("main", path.clone()),
                 _ => None,
             };
-            let mime = "text/javascript; charset=utf-8";
-            self.files.push(Asset { path, mime, bytes: text.into_bytes() });
+            self.files.push(Asset { path, mime: JAVASCRIPT, bytes: text.into_bytes() });
         }
     }
 

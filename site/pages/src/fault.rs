@@ -18,7 +18,8 @@ struct ErrorTemplate<'a> {
 /// it. It may stand at any address, so its links begin at the site's root.
 pub fn render_error(site: &Site, status: u16, title: &str, what_to_do: &str) -> String {
     let base = if site.base.is_empty() { "/".to_owned() } else { site.base.clone() };
-    let site = Site { book: site.book, assets: site.assets, base, reload: false, ..*site };
+    let site =
+        Site { book: site.book, assets: site.assets, base, url: None, reload: false, ..*site };
     let cells = Cells::new();
     let place = Place {
         path: "",

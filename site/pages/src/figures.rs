@@ -242,6 +242,11 @@ pub(crate) fn clock(ms: i64) -> String {
     stamp(ms, "%H:%M:%S")
 }
 
+/// `as of 14:12 UTC`.
+pub(crate) fn as_of(ms: i64) -> String {
+    stamp(ms, "as of %H:%M UTC")
+}
+
 /// `2026-11-21 14:12:08 UTC`.
 pub(crate) fn date_time(ms: i64) -> String {
     stamp(ms, "%Y-%m-%d %H:%M:%S UTC")

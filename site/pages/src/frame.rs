@@ -109,10 +109,7 @@ impl<'a> Frame<'a> {
             title: place.title.clone(),
             book: site.title(),
             description: description.or_else(|| config.description.clone()),
-            canonical: site
-                .base
-                .starts_with("http")
-                .then(|| format!("{}{}", site.base, place.path)),
+            canonical: site.url.as_ref().map(|url| format!("{url}{}", canonical_path(place.path))),
             style: theme::style(look),
             page_id: place.id.to_owned(),
             live: site.live,
@@ -136,9 +133,22 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// How the script is loaded.
+    pub(crate) fn script_kind(&self) -> &'static str {
+        self.site.assets.script_kind()
+    }
+
     /// Address of one of the theme's files.
     pub(crate) fn asset(&self, name: &str) -> String {
         format!("{}{}", self.root, self.site.assets.path(name))
+    }
+}
+
+/// A folder's index is known by the folder's address.
+fn canonical_path(path: &str) -> &str {
+    match path.strip_suffix("index.html") {
+        Some(folder) if folder.is_empty() || folder.ends_with('/') => folder,
+        _ => path,
     }
 }
 

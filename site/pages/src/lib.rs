@@ -8,6 +8,7 @@
 //! rendered and pushed to the open page afterwards, so both can never differ.
 
 mod assets;
+mod bundle;
 mod cells;
 mod chart;
 mod drift;

@@ -113,7 +113,14 @@ pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
     };
     cells.insert("live.at".to_owned(), Cell::text(format!("{words} {at}")));
     let window = duration(f64::from(evidence.window));
-    cells.insert("live.window".to_owned(), Cell::text(format!("measured over the last {window}")));
+    let as_of = (!site.live).then(|| figures::as_of(evidence.at));
+    let when = as_of.as_ref().map_or_else(String::new, |words| format!(", {words}"));
+    let words = format!("measured over the last {window}{when}");
+    cells.insert("live.window".to_owned(), Cell::text(words));
+    // Baked figures grow old where nobody sees it, so each says when it was measured.
+    if let Some(words) = as_of {
+        cells.insert("live.as-of".to_owned(), Cell::text(words));
+    }
     evidence.services.iter().for_each(|service| service_cells(&mut cells, service));
     let up = evidence.services.iter().filter(|service| service.up > 0).count();
     let known = evidence.services.iter().filter(|service| service.instances > 0).count();

@@ -198,8 +198,12 @@ impl<'a> Body<'a> {
         let (state, value) = (escape(self.values.state(&key)), self.values.figure(&key, ".value"));
         let unit = escape(self.values.part_text(&key, ".unit"));
         let key = escape(&key);
+        let (now, title) = match self.values.text("live.as-of") {
+            "" => ("now".to_owned(), String::new()),
+            words => (escape(words), format!(" title=\"{}\"", escape(words))),
+        };
         format!(
-            "<span class=\"inline-kpi\" data-cell=\"{key}\" data-state=\"{state}\">{claim} <span class=\"now\"><span class=\"vh\">{label} now </span>{value} <span data-cell=\"{key}.unit\">{unit}</span><span class=\"vh\">: </span>{}</span></span>",
+            "<span class=\"inline-kpi\" data-cell=\"{key}\" data-state=\"{state}\"{title}>{claim} <span class=\"now\"><span class=\"vh\">{label} {now} </span>{value} <span data-cell=\"{key}.unit\">{unit}</span><span class=\"vh\">: </span>{}</span></span>",
             self.values.badge(&key, ".verdict")
         )
     }

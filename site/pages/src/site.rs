@@ -16,6 +16,8 @@ pub struct Site<'a> {
     /// Where the site's root is: empty for links relative to each page (the page then also opens
     /// from a file), else a prefix that ends in `/`, such as `/docs/` or `https://example.org/docs/`.
     pub base: String,
+    /// Where the site will stand on the web, ending in `/`, where that is known: `https://example.org/docs/`.
+    pub url: Option<String>,
     /// The moment in milliseconds since 1970.
     pub now_ms: i64,
 }

@@ -7,7 +7,7 @@
 use crate::histogram::Durations;
 use crate::pairing::{Call, Pairing};
 use crate::{Span, TraceId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const MAX_SERVICES: usize = 1000;
 const MAX_BATCH_MS: i64 = 10_000;
 
 /// What a node of the graph stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeKind {
     /// Sends spans (or is named by a caller and has sent spans before).

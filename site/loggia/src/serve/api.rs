@@ -49,6 +49,11 @@ pub(super) async fn snapshot(State(app): State<Arc<App>>, Query(which): Query<Wh
     .into_response()
 }
 
+/// `GET /api/live/evidence`: all that is known, for `loggia build --snapshot`.
+pub(super) async fn evidence(State(app): State<Arc<App>>) -> Response {
+    Json(&*app.evidence()).into_response()
+}
+
 /// `GET /api/live/services`.
 pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
     let evidence = app.evidence();

@@ -40,6 +40,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/traces/{id}", get(views::trace))
         .route("/api/live/events", get(events::stream))
         .route("/api/live/snapshot", get(api::snapshot))
+        .route("/api/live/evidence", get(api::evidence))
         .route("/api/live/services", get(api::services))
         .route("/api/live/drift", get(api::drift))
         .route("/api/live/claims", get(api::claims))

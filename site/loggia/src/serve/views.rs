@@ -32,6 +32,7 @@ pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
         live: true,
         reload: app.options.watch,
         base: "/".to_owned(),
+        url: None,
         now_ms: now_ms(),
     }
 }

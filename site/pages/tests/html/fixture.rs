@@ -70,7 +70,7 @@ pub(crate) fn book() -> Book {
 }
 
 pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
-    Site { book, assets, live: true, reload: true, base: String::new(), now_ms: NOW }
+    Site { book, assets, live: true, reload: true, base: String::new(), url: None, now_ms: NOW }
 }
 
 pub(crate) fn evidence(book: &Book) -> Evidence {
