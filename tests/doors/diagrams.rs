@@ -190,3 +190,39 @@ fn faults(counts: &Value) -> u64 {
         .map(|fault| counts[*fault].as_u64().unwrap())
         .sum()
 }
+
+/// Each case is a page of its own, so that one cannot spoil the next.
+#[test]
+fn hostile_diagrams_do_no_harm_in_the_browser() {
+    let sets = ["hostile", "injection"].map(|set| shared(&format!("suites/mermaid/{set}.json")));
+    let [Some(hostile), Some(injection)] = sets else { return };
+    if !browser::is_there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("index.md"), "# Start\n").unwrap();
+    let mut names = Vec::new();
+    for (set, file) in [("hostile", hostile), ("injection", injection)] {
+        let cases: Vec<Value> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        for case in cases {
+            let name = format!("{set}-{}", case["name"].as_str().unwrap());
+            let source = case["src"].as_str().unwrap();
+            let page = format!("# {name}\n\n~~~~mermaid\n{source}\n~~~~\n\nCANARY {name}\n");
+            fs::write(dir.path().join(format!("{name}.md")), page).unwrap();
+            names.push(name);
+        }
+    }
+    let port = free_port().to_string();
+    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
+    let mut program =
+        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
+            .unwrap();
+    program.wait_for("Ctrl-C", Duration::from_secs(120)).unwrap();
+    let url = format!("http://127.0.0.1:{port}/");
+    let mut arguments = vec![url.as_str()];
+    arguments.extend(names.iter().map(String::as_str));
+    let printed = browser::run("hostile.mjs", &arguments);
+    let counts: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!(counts["drawn"].as_u64().unwrap() + counts["refused"].as_u64().unwrap(), 102);
+    assert!(counts["drawn"].as_u64() > Some(40), "{counts}");
+}

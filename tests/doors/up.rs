@@ -65,6 +65,34 @@ fn command(ports: &[u16; 4], data: &Path) -> Command {
     command
 }
 
+/// Draws less than happens: that the gateway asks payments too is left out.
+const DRAWN: &str = "# Shop\n\n```mermaid\ngraph LR\n    gateway --> orders\n    \
+                     orders --> payments\n```\n";
+const DRAWN_TOML: &str = "[book]\nsrc = \"src\"\n[output.loggia.services.gateway]\n\
+                          [output.loggia.services.orders]\n[output.loggia.services.payments]\n";
+
+/// No traffic but the browser script's own, so that the undocumented call happens when it says so.
+#[test]
+fn an_undocumented_call_of_cloudscale_is_seen_and_mended() {
+    if !browser::is_there() {
+        return;
+    }
+    let book = tempfile::tempdir().unwrap();
+    let file = book.path().join("src/index.md");
+    std::fs::create_dir(book.path().join("src")).unwrap();
+    std::fs::write(book.path().join("book.toml"), DRAWN_TOML).unwrap();
+    std::fs::write(&file, DRAWN).unwrap();
+    let ports = [free_port(), free_port(), free_port(), free_port()];
+    let data = tempfile::tempdir().unwrap();
+    let mut command = command(&ports, data.path());
+    command.args(["--traffic", "0", "--book"]).arg(book.path());
+    let mut program = Program::start(&mut command).unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
+    let [site, gateway] = [0, 1].map(|at: usize| format!("http://127.0.0.1:{}", ports[at]));
+    browser::run("drift.mjs", &[&format!("{site}/"), &gateway, file.to_str().unwrap()]);
+    assert_eq!(program.stop(Signal::INT).unwrap(), Some(0), "{}", program.printed());
+}
+
 #[test]
 fn one_command_shows_cloudscale_live() {
     let mut up = Up::start();
