@@ -44,7 +44,7 @@ pub(crate) fn check(findings: &mut Findings<'_>) {
     let (broken, sound) = &damage.example;
     let lost = match damage.lossy {
         0 => String::new(),
-        some => format!("; {} places lost a byte and stay broken then", grouped(some)),
+        some => format!("; {} places lost a byte, the likeliest is put there", grouped(some)),
     };
     let message = format!(
         "UTF-8 text was decoded as {} and saved again: {} places, such as `{broken}` for `{sound}`",
@@ -52,16 +52,16 @@ pub(crate) fn check(findings: &mut Findings<'_>) {
         grouped(damage.places),
     );
     let help = format!(
-        "restore the original from version control, or encode the text as {} and read it as UTF-8{lost}",
-        damage.code_page,
+        "restore the original from version control, or run `loggia fmt --repair-encoding {}`{lost}",
+        findings.file().path(),
     );
     findings.report(Code::Encoding, damage.first, message, help);
 }
 
 /// Looks for the pattern in the whole text.
 pub(crate) fn detect(text: &str) -> Option<Damage> {
-    let units: Vec<Unit> = text
-        .char_indices()
+    let units: Vec<Unit> = outside_code(text)
+        .flat_map(|part| text[part.clone()].char_indices().map(move |(at, c)| (part.start + at, c)))
         .filter(|(_, c)| !c.is_ascii())
         .map(|(at, c)| Unit {
             at,
@@ -83,6 +83,41 @@ pub(crate) fn detect(text: &str) -> Option<Damage> {
         first: tally.first.clone().unwrap_or_default(),
         example,
     })
+}
+
+/// The text without what stands between backticks of one line: there authors quote broken text.
+fn outside_code(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    let lines = text.split_inclusive('\n').map(move |line| {
+        start += line.len();
+        start - line.len()..start
+    });
+    lines.flat_map(move |line| {
+        let mut parts = Vec::new();
+        let mut at = line.start;
+        while let Some(open) = text[at..line.end].find('`').map(|found| at + found) {
+            let marks = text[open..line.end].bytes().take_while(|b| *b == b'`').count();
+            let inside = open + marks;
+            let close = closing(&text[inside..line.end], marks).map(|found| inside + found);
+            parts.push(at..open);
+            at = close.map_or(inside, |close| close + marks);
+        }
+        parts.push(at..line.end);
+        parts
+    })
+}
+
+/// Where a run of exactly so many backticks begins.
+fn closing(text: &str, marks: usize) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = text[at..].find('`') {
+        let run = text[at + found..].bytes().take_while(|b| *b == b'`').count();
+        if run == marks {
+            return Some(at + found);
+        }
+        at += found + run;
+    }
+    None
 }
 
 /// One character beyond ASCII and the byte it would be in the code page.
@@ -162,7 +197,8 @@ fn is_plausible(bytes: &[u8]) -> bool {
     )
 }
 
-fn byte_of(c: char) -> Option<u8> {
+/// The byte that is `c` in Windows-1252 or Windows-1254.
+pub(crate) fn byte_of(c: char) -> Option<u8> {
     if let Some((_, byte)) = TURKISH.iter().find(|(turkish, _)| *turkish == c) {
         return Some(*byte);
     }
@@ -207,6 +243,7 @@ mod tests {
             "日本語のテキスト",
             "plain",
             "“CAFÉ”",
+            "Mojibake: `â€œ` and ``â€` ™`` and `Ã©`, `ğŸ—ï¸`; nothing else.",
         ] {
             assert_eq!(detect(text), None, "{text}");
         }
