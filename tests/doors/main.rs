@@ -8,6 +8,7 @@ mod commands;
 mod diagrams;
 mod drift;
 mod floors;
+mod fmt;
 mod map;
 mod output;
 mod seeds;

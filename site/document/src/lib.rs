@@ -19,8 +19,11 @@ mod page;
 
 mod encoding;
 mod frontmatter;
+mod repair;
 
 mod body;
+
+mod format;
 
 mod fences;
 mod highlight;
@@ -41,6 +44,8 @@ mod findings;
 mod html;
 mod suggest;
 
+pub use format::{Formatted, Kept, format_page};
 pub use highlight::{CodeCache, highlight};
 pub use model::*;
 pub use page::{parse_page, parse_page_with};
+pub use repair::{Doubt, Repair, repair_encoding};

@@ -1,6 +1,6 @@
 //! What can be typed: arguments, help texts and exit codes. `main` hands in the arguments.
 
-use crate::{build, check, init, serve};
+use crate::{build, check, fmt, init, serve};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +76,21 @@ enum Command {
         Exit code: 0 clean, 1 findings (with --live also violated claims and drift), 2 usage,\n\
         configuration, or a server that cannot be asked or has seen too little.")]
     Check(CheckArguments),
+    /// Bring Markdown into an even form, or restore text that was decoded wrongly
+    #[command(
+        long_about = "Brings Markdown into an even form: one blank line between blocks, titles with `#`, lists with \
+                      `-`, aligned tables, no spaces at line ends, JSON of kpi-grid fences and front matter laid out. \
+                      Prose is never wrapped; code, diagrams and raw HTML are never touched. Each change is made only \
+                      when the page, read by the engine that renders it, stays the same; what is left alone is named.",
+        after_help = "Examples:\n  \
+            loggia fmt                               format the book in this folder\n  \
+            loggia fmt docs --check                  list what would change (for CI)\n  \
+            loggia fmt docs/a.md --check --diff      show what would change\n  \
+            loggia fmt docs --repair-encoding        turn `â€™` back into `’`, also where bytes were lost\n\n\
+            Exit code: 0 done or nothing to do, 1 with --check: something would change, 2 a file could\n\
+            not be read or written."
+    )]
+    Fmt(FmtArguments),
     /// Remove the site that build wrote
     Clean {
         /// The book
@@ -150,6 +165,22 @@ struct CheckArguments {
     observe: u32,
 }
 
+#[derive(Debug, Args)]
+struct FmtArguments {
+    /// Books, folders of Markdown, or Markdown files
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Write nothing; list the files that would change and exit with 1
+    #[arg(long)]
+    check: bool,
+    /// Show the changes as a unified diff
+    #[arg(long)]
+    diff: bool,
+    /// Only restore text that was UTF-8 and was read as Windows-1252 or Windows-1254; sound files stay untouched
+    #[arg(long)]
+    repair_encoding: bool,
+}
+
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -212,6 +243,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(a) => {
             let live = a.live.map(|url| check::Live { url, observe_s: a.observe });
             check::run(&a.dir, a.format, a.strict, live.as_ref(), talk)
+        }
+        Command::Fmt(a) => {
+            let FmtArguments { check, diff, repair_encoding, .. } = a;
+            fmt::run(&a.paths, fmt::Options { check, diff, repair_encoding }, talk)
         }
         Command::Clean { dir, dest_dir } => build::clean(&dir, dest_dir.as_deref(), talk),
         Command::Serve(a) => run_serve(a, talk),

@@ -2,12 +2,13 @@
 //!
 //! - [`cli`]: what can be typed, and what it answers
 //! - [`source`]: reads a folder of Markdown into a [`document::Book`]
-//! - [`build`], [`check`], [`init`]: the commands that end
+//! - [`build`], [`check`], [`fmt`], [`init`]: the commands that end
 //! - [`serve`]: the live server; `cloudscale up` starts it as a library
 
 pub mod build;
 pub mod check;
 pub mod cli;
+pub mod fmt;
 pub mod init;
 mod report;
 pub mod serve;

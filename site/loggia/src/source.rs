@@ -99,6 +99,11 @@ impl Source {
         &self.config
     }
 
+    /// Every Markdown file that could be read.
+    pub(crate) fn markdown_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.files.iter().map(|file| self.pages_dir.join(file.path()))
+    }
+
     /// The path of a finding's file (relative to the source folder, or `book.toml`) as it can be opened
     /// from the folder where the command was typed.
     pub(crate) fn path_from_here(&self, file: &str) -> String {
