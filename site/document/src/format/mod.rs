@@ -10,7 +10,7 @@ mod edits;
 mod json;
 mod table;
 
-use crate::{Config, Page, Piece, parse_page};
+use crate::{CodeCache, Config, Page, Piece, parse_page_with};
 use diagnostics::SourceFile;
 use edits::Group;
 
@@ -52,7 +52,7 @@ pub fn format_page(file: &SourceFile, config: &Config) -> Formatted {
     if unix.contains(['\r', '\0']) {
         return untouched("it holds carriage returns or NUL bytes inside its lines");
     }
-    let mut desk = Desk { file, config, readings: 0 };
+    let mut desk = Desk { file, config, code: CodeCache::default(), readings: 0 };
     let meaning = desk.meaning(&unix);
     let (mut text, mut kept) = (unix.clone(), Vec::new());
     for _ in 0..ROUNDS_MAX {
@@ -80,6 +80,8 @@ fn body_start(text: &str, path: &str) -> edits::Parts {
 struct Desk<'a> {
     file: &'a SourceFile,
     config: &'a Config,
+    /// Code is not coloured again for each reading.
+    code: CodeCache,
     readings: usize,
 }
 
@@ -87,7 +89,8 @@ impl Desk<'_> {
     /// Everything that a reader gets of a page with this text.
     fn meaning(&mut self, text: &str) -> Vec<String> {
         self.readings += 1;
-        let page = parse_page(&SourceFile::new(self.file.path(), text), self.config);
+        let page =
+            parse_page_with(&SourceFile::new(self.file.path(), text), self.config, &self.code);
         let Page { title, description, theme, hero, glossary, sections, .. } = &page;
         let mut out = vec![
             format!("{title:?} {description:?} {theme:?} {hero:?} {glossary:?}"),
