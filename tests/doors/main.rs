@@ -9,6 +9,7 @@ mod diagrams;
 mod drift;
 mod floors;
 mod fmt;
+mod hot;
 mod map;
 mod output;
 mod seeds;

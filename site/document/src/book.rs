@@ -4,6 +4,7 @@
 
 use crate::{Book, CodeCache, Config, Page, crosslinks, links, outline, parse_page_with};
 use diagnostics::{Code, Diagnostic, SourceFile};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl Book {
             .collect();
         let code = CodeCache::default();
         let pages: Vec<Arc<Page>> = files
-            .iter()
+            .par_iter()
             .map(|file| match known.get(file.path()) {
                 Some(page) if page.file == *file => Arc::clone(page),
                 _ => Arc::new(parse_page_with(file, &config, &code)),

@@ -1,9 +1,12 @@
 //! Reads a folder into the texts of a book. Commands and the server hand in the folder; the texts go
 //! to [`document::Book::assemble_with_assets`].
 
+mod again;
+
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use document::{Book, Config};
+use rayon::prelude::*;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -148,6 +151,7 @@ impl Source {
                 entry.depth() == 0
                     || !(is_foreign(entry) || entry.file_type().is_dir() && written())
             });
+        let mut documents = Vec::new();
         for entry in entries {
             let entry =
                 entry.with_context(|| format!("cannot read `{}`", self.pages_dir.display()))?;
@@ -162,10 +166,14 @@ impl Source {
                 }
                 continue;
             }
-            if self.files.len() == PAGES_MAX {
+            if documents.len() == PAGES_MAX {
                 bail!("`{}` holds more than {PAGES_MAX} Markdown files", self.pages_dir.display());
             }
-            match read_text(entry.path(), &relative)? {
+            documents.push((entry.into_path(), relative));
+        }
+        let read = documents.par_iter().map(|(path, name)| read_text(path, name));
+        for file in read.collect::<anyhow::Result<Vec<_>>>()? {
+            match file {
                 Ok(file) => self.files.push(file),
                 Err(finding) => self.findings.push(finding),
             }

@@ -1,7 +1,8 @@
 // Fetches the page again and puts it in place without losing the reader's place.
+import { morph } from "./morph.js";
 import { spy } from "./spy.js";
 
-/** Parts that are replaced; the stream and the top bar stay. */
+/** Parts that follow the source; the stream and the top bar stay. */
 const PARTS = ["#main", "#side", "#toc", "#problems"];
 
 /** @returns {Promise<boolean>} whether the page was replaced */
@@ -9,15 +10,23 @@ export async function refresh() {
   let next;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-    if (!answer.ok) return false;
+    // A page whose file was deleted says so, and comes back with its file.
+    if (!answer.ok && answer.status !== 404) return false;
     next = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch {
     return false;
   }
+  // Another script cannot take the place of one that runs.
+  if (other(next, "script[src]", "src")) {
+    location.reload();
+    return true;
+  }
+  await restyle(next);
   const restore = remember();
   // The place is kept by hand below; the browser's own anchoring would count the growth twice.
   document.documentElement.style.overflowAnchor = "none";
-  for (const part of PARTS) swap(part, next);
+  for (const part of PARTS) replace(part, next);
+  document.querySelector(".frame")?.classList.toggle("no-toc", !document.getElementById("toc"));
   document.title = next.title;
   const style = document.getElementById("theme");
   const newer = next.getElementById("theme");
@@ -29,45 +38,55 @@ export async function refresh() {
   return true;
 }
 
-/**
- * @param {string} part
- * @param {Document} next
- */
-function swap(part, next) {
+/** @param {string} part @param {Document} next */
+function replace(part, next) {
   const [old, newer] = [document.querySelector(part), next.querySelector(part)];
-  if (old && newer) {
-    // The sidebar keeps its element, so that an open popover stays open.
-    if (part === "#side") {
-      if (old.innerHTML !== newer.innerHTML) old.replaceChildren(...newer.childNodes);
-    } else old.replaceWith(newer);
-  } else if (old) old.remove();
+  if (old && newer) morph(old, newer);
+  else if (old) old.remove();
   else if (newer) document.querySelector(".frame")?.append(newer);
-  document.querySelector(".frame")?.classList.toggle("no-toc", !document.getElementById("toc"));
+}
+
+/** Whether the new page names other files. @param {Document} next @param {string} selector @param {string} name */
+function other(next, selector, name) {
+  const named = (/** @type {Document} */ page) => [...page.querySelectorAll(selector)].map((one) => one.getAttribute(name)).join(" ");
+  return named(document) !== named(next);
+}
+
+/** The new style sheet beside the old one, which goes when the new one is there: no flash between. @param {Document} next */
+async function restyle(next) {
+  const sheets = "link[rel=stylesheet]";
+  if (!other(next, sheets, "href")) return;
+  const old = [...document.querySelectorAll(sheets)];
+  const known = new Set(old.map((one) => one.getAttribute("href")));
+  const fresh = [...next.querySelectorAll(sheets)];
+  const wanted = new Set(fresh.map((one) => one.getAttribute("href")));
+  const loaded = fresh.filter((one) => !known.has(one.getAttribute("href"))).map((one) => {
+    const link = document.createElement("link");
+    for (const { name, value } of one.attributes) link.setAttribute(name, value);
+    const ready = new Promise((done) => link.addEventListener("load", done) ?? link.addEventListener("error", done));
+    old[old.length - 1]?.after(link);
+    return ready;
+  });
+  await Promise.all(loaded);
+  for (const one of old) if (!wanted.has(one.getAttribute("href"))) one.remove();
 }
 
 /**
- * Notes what the reader sees and where the focus is; returns what puts both back.
+ * Notes what the reader sees and where the focus is; returns what puts both back where elements had
+ * to go.
  * @returns {() => void}
  */
 function remember() {
   const heading = anchor();
   const top = heading?.getBoundingClientRect().top || 0;
   const scroll = window.scrollY;
-  const focus = path(document.activeElement);
-  const details = [...document.querySelectorAll("#main details")].map((one) => /** @type {HTMLDetailsElement} */ (one).open);
-  const checked = [...document.querySelectorAll("#main input:checked")].map((one) => /** @type {HTMLInputElement} */ (one));
-  const wides = [...document.querySelectorAll("#main .scroll")].map((one) => one.scrollLeft);
+  const focused = document.activeElement;
+  const focus = path(focused);
   return () => {
-    const fresh = [...document.querySelectorAll("#main details")];
-    if (fresh.length === details.length) fresh.forEach((one, at) => (/** @type {HTMLDetailsElement} */ (one).open = details[at]));
-    for (const { name, value } of checked) {
-      const same = [...document.getElementsByName(name)].find((one) => /** @type {HTMLInputElement} */ (one).value === value);
-      if (same) /** @type {HTMLInputElement} */ (same).checked = true;
-    }
-    document.querySelectorAll("#main .scroll").forEach((one, at) => (one.scrollLeft = wides[at] || 0));
     const again = heading && document.getElementById(heading.id);
     const to = again ? window.scrollY + again.getBoundingClientRect().top - top : scroll;
     window.scrollTo({ top: to, behavior: "instant" });
+    if (focused === document.activeElement) return;
     const target = focus && document.querySelector(focus);
     if (target instanceof HTMLElement || target instanceof SVGElement) target.focus({ preventScroll: true });
   };

@@ -7,6 +7,7 @@
 //! 4. `routes`, `views`, `api`: what HTTP answers
 
 mod api;
+mod changes;
 mod charts;
 mod events;
 mod map;

@@ -3,7 +3,7 @@
 
 use diagnostics::{Code, Diagnostic};
 use document::{Book, Page};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The book as it is served.
@@ -51,9 +51,13 @@ impl Shown {
     }
 
     fn with(newest: Arc<Book>, before: Option<&Self>) -> Self {
+        let served: HashMap<&str, &Arc<Page>> = before
+            .into_iter()
+            .flat_map(|shown| shown.book.pages.iter().map(|page| (page.id.as_str(), page)))
+            .collect();
+        let fresh: HashSet<&str> = newest.pages.iter().map(|page| page.id.as_str()).collect();
         let kept = |page: &Arc<Page>| -> Arc<Page> {
-            let old = before.and_then(|shown| shown.book.page(&page.id));
-            match old {
+            match served.get(page.id.as_str()) {
                 Some(old) if loses_content(page) => Arc::clone(old),
                 _ => Arc::clone(page),
             }
@@ -72,7 +76,7 @@ impl Shown {
         };
         // A file that cannot be read any more makes no page: the last one stays at its place.
         for (place, old) in before.iter().flat_map(|shown| shown.book.pages.iter().enumerate()) {
-            if newest.page(&old.id).is_none() && unreadable(old) {
+            if !fresh.contains(old.id.as_str()) && unreadable(old) {
                 pages.insert(place.min(pages.len()), Arc::clone(old));
             }
         }

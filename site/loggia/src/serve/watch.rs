@@ -1,70 +1,57 @@
-//! Hot reload: watches the book's folders and hands each new version to the server's state.
+//! Hot reload: watches the book's folders and hands each new version to the server's state. Only the
+//! files that changed are read again, and only their pages are parsed again.
 
 use super::App;
+use super::changes::{Changed, Changes};
+use crate::source::Source;
 use crate::{report, source};
-use notify_debouncer_full::notify::{EventKind, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, new_debouncer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// Editors write a file in several steps; what follows within this time is one save.
-const DEBOUNCE: Duration = Duration::from_millis(60);
-/// Folders, rather than files, are watched, so that a rename over the file is seen. Should the
-/// system's watching miss something (network folders), this look at all times of change finds it, and
-/// only then is anything read.
+/// Should the system's watching miss something (network folders), this look at all times of change
+/// finds it, and only then is everything read.
 const FALLBACK_LOOK: Duration = Duration::from_secs(5);
 
 /// Watches until the app ends.
 pub(super) async fn run(app: Arc<App>) {
-    // One waiting signal is enough: the folder is read as a whole.
-    let (signal, mut changed) = mpsc::channel::<()>(1);
-    let on_event = move |events: DebounceEventResult| {
-        let relevant = events.map_or(true, |events| {
-            events.iter().any(|event| !matches!(event.kind, EventKind::Access(_)))
-        });
-        if relevant {
-            let _ = signal.try_send(());
-        }
-    };
-    let mut debouncer = match new_debouncer(DEBOUNCE, None, on_event) {
-        Ok(debouncer) => Some(debouncer),
-        Err(error) => {
-            tracing::warn!(%error, "cannot watch for changes at once; looking every few seconds");
-            None
-        }
-    };
-    if let Some(debouncer) = &mut debouncer {
-        // The book's own folder may hold a whole repository: only `book.toml` in it matters.
-        let (root, pages) = (app.options.dir.clone(), app.pages_dir());
-        for (folder, mode) in
-            [(root, RecursiveMode::NonRecursive), (pages, RecursiveMode::Recursive)]
-        {
-            if let Err(error) = debouncer.watch(&folder, mode) {
-                tracing::warn!(%error, "cannot watch `{}`", folder.display());
-            }
-        }
-    }
-    let mut seen = stamp(&app).await;
+    let mut changes = Changes::new();
+    watch_folders(&app, &mut changes);
+    // What was saved between the first reading and now is found here.
+    let mut last = Some(Changed { all: true, ..Changed::default() });
+    let mut read: Option<Source> = None;
+    let mut seen = None;
     loop {
+        if let Some(changed) = last.take() {
+            let (working, before) = (Arc::clone(&app), read.take());
+            let step = tokio::task::spawn_blocking(move || reload(&working, before, &changed));
+            match step.await {
+                Ok(next) => read = next,
+                // A panic inside ends only this reading.
+                Err(error) => tracing::error!(%error, "reading the book failed"),
+            }
+            watch_folders(&app, &mut changes);
+            seen = None;
+        }
         tokio::select! {
             () = app.token.cancelled() => return,
-            Some(()) = changed.recv() => seen = stamp(&app).await,
+            changed = changes.next() => last = Some(changed),
             () = tokio::time::sleep(FALLBACK_LOOK) => {
                 let now = stamp(&app).await;
-                if now == seen {
-                    continue;
+                if seen.is_some() && now != seen {
+                    last = Some(Changed { all: true, ..Changed::default() });
                 }
                 seen = now;
             }
         }
-        let reading = Arc::clone(&app);
-        // A panic inside would end only this reading; it is logged by the join error.
-        if let Err(error) = tokio::task::spawn_blocking(move || reload(&reading)).await {
-            tracing::error!(%error, "reading the book failed");
-        }
     }
+}
+
+/// The book's own folder may hold a whole repository: only `book.toml` in it matters.
+fn watch_folders(app: &App, changes: &mut Changes) {
+    // Deep ones first: a folder that is watched with all below it is not watched again without.
+    changes.watch(&app.pages_dir(), true);
+    changes.watch(&app.options.dir, false);
 }
 
 /// Names, lengths and times of change of all files of the book, as one number.
@@ -73,27 +60,47 @@ async fn stamp(app: &Arc<App>) -> Option<u64> {
     tokio::task::spawn_blocking(move || source::stamp(&root, &pages)).await.ok()
 }
 
-fn reload(app: &App) {
-    let read = match source::read(&app.options.dir) {
-        Ok(read) => read,
+/// Reads what changed and shows it. Gives what is to be read on from; nothing where the folder could
+/// not be read.
+fn reload(app: &App, before: Option<Source>, changed: &Changed) -> Option<Source> {
+    let paths: Vec<PathBuf> = changed.paths.iter().cloned().collect();
+    let read = match &before {
+        Some(before) if !changed.all => {
+            if !paths.iter().any(|path| before.concerns(path)) {
+                return Some(before.clone());
+            }
+            before.again(&paths)
+        }
+        _ => source::read(&app.options.dir),
+    };
+    match read {
+        Ok(read) => {
+            show(app, &read);
+            Some(read)
+        }
         Err(error) => {
             tracing::warn!("the book cannot be read and stays as it was: {error:#}");
-            return;
+            None
         }
-    };
+    }
+}
+
+fn show(app: &App, read: &Source) {
     let before = app.shown();
     let book = read.assemble(Some(before.newest()));
-    let same = book.pages.len() == before.newest().pages.len()
-        && book.config == before.newest().config
-        && book.diagnostics == before.newest().diagnostics
-        && book.pages.iter().zip(&before.newest().pages).all(|(new, old)| Arc::ptr_eq(new, old));
-    app.set_files(&read);
+    let old = before.newest();
+    let same = book.pages.len() == old.pages.len()
+        && book.config == old.config
+        && book.diagnostics == old.diagnostics
+        && book.outline == old.outline
+        && book.pages.iter().zip(&old.pages).all(|(new, old)| Arc::ptr_eq(new, old));
+    app.set_files(read);
     if same {
         return;
     }
     if app.options.print_findings {
-        let known = report::findings(&read, before.newest());
-        let mut fresh = report::findings(&read, &book);
+        let known = report::findings(read, old);
+        let mut fresh = report::findings(read, &book);
         fresh.retain(|found| !known.contains(found));
         report::print(&fresh);
     }
