@@ -8,7 +8,7 @@ import { step, withBrowser } from "./chromium.mjs";
 
 const [place, ...names] = process.argv.slice(2);
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
-const FAULTS = ["texts", "foreign", "cut", "pills", "boxes"];
+const FAULTS = ["texts", "foreign", "cut", "lines", "pills", "boxes"];
 
 const served = /^https?:/.test(place) ? { base: place, close() {} } : await serve(place);
 const tally = {};
@@ -112,12 +112,31 @@ function measure() {
     });
     for (const { element, shape, box } of boxes.filter((one) => one.box)) {
       const label = element.matches("rect") ? null : element;
+      // A block without words of its own is there to hold others.
+      const holder = figure.dataset.kind === "block" && label && !words(label);
       for (const line of lines) {
         // The words of a participant or a note stand beside its box in the drawing's order.
         const own = label ? label.contains(line.text) : sameBox(element, line.text);
         if (own && outside(line.box, box, 1)) add("cut", words(line.row), shape.tagName);
-        if (!own && depth(line.box, box) > 1.5) add("foreign", words(line.row), words(label || element.parentElement));
+        if (!own && !holder && depth(line.box, box) > 1.5) add("foreign", words(line.row), words(label || element.parentElement));
       }
+    }
+    // Lines of edges may pass under titles, whose letters have a rim, but not through words of boxes.
+    const inBoxes = lines.filter((line) => boxes.some(({ element }) => (element.matches("rect") ? sameBox(element, line.text) : element.contains(line.text))));
+    for (const path of svg.querySelectorAll("path.flowchart-link, path.relation, path.transition, path.relationshipLine, .edges path, .messageLine0, .messageLine1")) {
+      if (!seen(path) || !path.getTotalLength) continue;
+      const [matrix, length] = [path.getScreenCTM(), path.getTotalLength()];
+      const steps = Math.min(400, Math.ceil(length / 3));
+      const hit = inBoxes.find((line) => {
+        const [x, y] = ["x", "y"].map((axis) => line.box.map((point) => point[axis]));
+        const [left, right, top, bottom] = [Math.min(...x) + 1, Math.max(...x) - 1, Math.min(...y) + 1, Math.max(...y) - 1];
+        for (let at = 0; at <= steps; at++) {
+          const point = path.getPointAtLength((length * at) / steps).matrixTransform(matrix);
+          if (point.x > left && point.x < right && point.y > top && point.y < bottom) return true;
+        }
+        return false;
+      });
+      if (hit) add("lines", path.id, words(hit.row));
     }
     const pills = [...figure.querySelectorAll(".overlay .edge-live > .pill")];
     const tags = [...figure.querySelectorAll(".overlay .node-live > .pill")];
@@ -138,6 +157,9 @@ function measure() {
     tags.forEach((one, at) => {
       for (const other of tags.slice(at + 1)) if (depth(corners(one), corners(other)) > 0.5) add("pills", name(one), name(other));
       for (const line of lines) if (depth(corners(one), line.box) > 1) add("pills", name(one), words(line.row));
+      // Of boxes it may lie on its own alone.
+      const own = one.parentElement.querySelector(".ring");
+      for (const ring of rings) if (ring !== own && depth(corners(one), corners(ring)) > 0.5) add("pills", name(one), name(ring));
     });
     for (const text of figure.querySelectorAll(".overlay text")) {
       const pill = text.parentElement.querySelector(":scope > .pill");

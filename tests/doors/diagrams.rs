@@ -185,7 +185,7 @@ fn measure(place: &str, pages: &[String]) -> Value {
 }
 
 fn faults(counts: &Value) -> u64 {
-    ["texts", "foreign", "cut", "pills", "boxes"]
+    ["texts", "foreign", "cut", "lines", "pills", "boxes"]
         .iter()
         .map(|fault| counts[*fault].as_u64().unwrap())
         .sum()

@@ -312,7 +312,9 @@ fn class_names(value: &str) -> String {
         .filter(|name| {
             name.chars().all(|character| character.is_alphanumeric() || "-_".contains(character))
         })
-        .filter(|name| !name.starts_with("own-") && *name != "undefined")
+        .filter(|name| {
+            !name.starts_with("own-") && !name.starts_with("theme-") && *name != "undefined"
+        })
         .collect::<Vec<_>>()
         .join(" ")
 }

@@ -40,6 +40,8 @@ pub(crate) struct Raw {
     pub(crate) title: Option<String>,
     pub(crate) model: Value,
     pub(crate) svg: String,
+    /// The ground of the author's own theme, where one is asked for.
+    pub(crate) ground: Option<String>,
 }
 
 /// Runs `work` on a thread with a large stack. A panic in merman becomes an error here: it is the
@@ -76,12 +78,14 @@ fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
         .ok_or_else(|| place::at_start("no Mermaid diagram is here"))?;
     let kind = artifact.diagram_type().to_owned();
     let title = artifact.metadata().title.clone();
+    let (own, all) = (&artifact.metadata().config, &artifact.metadata().effective_config);
+    let ground = crate::paint::ground(own.as_value(), all.as_value());
     let model = artifact.compatibility_json().map_err(failed)?.into_unmanaged_value();
     let output = artifact.render(RenderTarget::Svg(request())).map_err(failed)?;
     let RenderOutput::Svg(Some(svg)) = output else {
         return Err(place::at_start("no Mermaid diagram is here"));
     };
-    Ok(Raw { kind, title, model, svg: svg.into_parts().0 })
+    Ok(Raw { kind, title, model, svg: svg.into_parts().0, ground })
 }
 
 fn renderer(source: &str) -> Renderer {

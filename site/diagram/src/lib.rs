@@ -4,11 +4,12 @@
 //! and draws live values above it from the geometry given here. No I/O, no clock but the deadline.
 //!
 //! In this order: [`draw`] bounds the input; `engine` asks merman for the model and an SVG; `clean`
-//! keeps what the allow-list names; `polish` gives shapes and labels our form; `read` finds the
+//! keeps what the allow-list names; `paint` takes over an author's theme; `polish` gives shapes and labels our form; `read` finds the
 //! model's nodes and edges in the drawing; `settle` mends lines and labels that ended up in a wrong
 //! place; `alternative` says it all in words.
 
 mod alternative;
+mod chart;
 mod clean;
 mod colour;
 mod css;
@@ -20,6 +21,7 @@ pub mod map;
 mod metrics;
 mod model;
 pub mod overlay;
+mod paint;
 mod path;
 mod place;
 mod polish;
@@ -74,12 +76,26 @@ pub fn draw_within(
 fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, DiagramError> {
     let raw = engine::paint(source, deadline)?;
     let (mut root, ids) = clean::clean(&raw.svg, prefix)?;
+    if raw.ground.is_some() {
+        paint::paint(&raw.svg, &mut root);
+    }
     polish::polish(&mut root);
     read::name_parts(&raw.kind, &mut root, prefix);
-    let view_box = view_box(&root);
+    let mut view_box = view_box(&root);
     let kind = kind_of(&raw.kind);
-    let mut graph = read::read(&raw.kind, &raw.model, &read::Scene::new(&root, &ids));
+    let scene = read::Scene::new(&root, &ids);
+    let mut graph = read::read(&raw.kind, &raw.model, &scene);
+    let outlines = scene.outlines(&graph.nodes);
     settle::settle(&mut root, &mut graph);
+    if graph.nodes.is_empty() {
+        chart::part_ticks(&mut root);
+        view_box = chart::widen(&mut root, view_box);
+    }
+    if let Some(colour) = &raw.ground {
+        // Labels that were added have colours to take, too.
+        paint::paint(&raw.svg, &mut root);
+        paint::lay_ground(&mut root, &view_box, colour);
+    }
     let accessible = |key: &str| raw.model.get(key).and_then(|text| text.as_str());
     let title = accessible("accTitle").or(raw.title.as_deref()).filter(|title| !title.is_empty());
     root.set("id", format!("{prefix}-svg"));
@@ -104,6 +120,7 @@ fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, D
         nodes: graph.nodes,
         edges: graph.edges,
         groups: graph.groups,
+        outlines,
         binds: read::binds(source),
     })
 }

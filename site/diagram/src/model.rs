@@ -22,6 +22,8 @@ pub struct Drawing {
     pub edges: Vec<Edge>,
     /// Subgraphs.
     pub groups: Vec<Group>,
+    /// Corners of nodes that are neither a rectangle, an ellipse nor a cylinder, by node id.
+    pub outlines: BTreeMap<String, Vec<Point>>,
     /// Lines `%% bind: F = orders`: node id to service, queue or database.
     pub binds: BTreeMap<String, String>,
 }

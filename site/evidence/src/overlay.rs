@@ -4,7 +4,7 @@
 use crate::binding::says_calls;
 use crate::calls::{Calls, same};
 use crate::walk::{Walk, replies};
-use crate::{Bound, DiagramEvidence, EdgeEvidence, NodeEvidence, ServiceEvidence};
+use crate::{Bound, DiagramEvidence, EdgeEvidence, Health, NodeEvidence, ServiceEvidence};
 use diagram::Edge;
 use document::DiagramBlock;
 use std::collections::BTreeMap;
@@ -92,9 +92,11 @@ pub(crate) fn diagram(
     DiagramEvidence { nodes: nodes.collect(), edges: edges.collect(), undocumented }
 }
 
+/// A service that measures nothing itself shows what its callers saw of it.
 fn node(bound: &Bound, calls: &Calls<'_>, services: &[ServiceEvidence]) -> NodeEvidence {
     if let Bound::Service(id) = bound
         && let Some(service) = services.iter().find(|service| service.id == *id)
+        && !(service.health == Health::NoData && calls.of(bound).health() != Health::NoData)
     {
         return NodeEvidence {
             bound: bound.clone(),

@@ -202,6 +202,7 @@ fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvid
         let key = format!("{prefix}.e.{}", edge.id);
         let words = edge_words(&label(&edge.from), &label(&edge.to), seen);
         cells.insert(key.clone(), Cell::state(edge_state(seen), words));
+        flow_cell(&mut *cells, &key, seen.state, &seen.rate);
         match seen.state {
             EdgeState::NeverSeen => three(cells, &key, &cell("not seen", "never-seen", "")),
             EdgeState::Idle => three(cells, &key, &cell("idle", "idle", "")),
@@ -219,6 +220,22 @@ pub(crate) fn figures3(cells: &mut Cells, key: &str, rate: &Figure, p95: &Figure
     cells.insert(format!("{key}.rate"), short_figure_cell(rate, "1/s"));
     cells.insert(format!("{key}.p95"), short_figure_cell(p95, "s"));
     cells.insert(format!("{key}.errors"), short_figure_cell(errors, "ratio"));
+}
+
+/// How heavy a line is and whether it moves: `none` without traffic, else the rate's power of ten.
+pub(crate) fn flow_cell(cells: &mut Cells, key: &str, state: EdgeState, rate: &Figure) {
+    let level = match (state, rate) {
+        (EdgeState::Confirmed, Figure::Value(rate)) if *rate > 0.0 => match *rate {
+            rate if rate < 1.0 => "trickle",
+            rate if rate < 10.0 => "ones",
+            rate if rate < 100.0 => "tens",
+            rate if rate < 1000.0 => "hundreds",
+            _ => "thousands",
+        },
+        _ => "none",
+    };
+    let cell = Cell { s: Some(level.to_owned()), ..Cell::default() };
+    cells.insert(format!("{key}.flow"), cell);
 }
 
 pub(crate) fn three(cells: &mut Cells, key: &str, same: &Cell) {
@@ -286,8 +303,17 @@ fn note_cells(
             format!("{} → {}", label_of(block, &call.from_node), label_of(block, &call.to_node))
         })
         .collect();
-    let state = if seen.is_empty() && unseen.is_empty() { "healthy" } else { "degraded" };
-    let words = drift::confirmed_words(drift.confirmed, drift.judged);
+    // Before the first trace nothing is known: neither good nor bad.
+    let nothing = observation.traces == 0;
+    let state = match () {
+        () if nothing => "no-data",
+        () if seen.is_empty() && unseen.is_empty() => "healthy",
+        () => "degraded",
+    };
+    let words = match nothing {
+        true => "no traces yet".to_owned(),
+        false => drift::confirmed_words(drift.confirmed, drift.judged),
+    };
     let why = format!(
         "{}; {} of the {} drawn edges have both ends bound to something that runs",
         drift::observed(observation).0,
@@ -301,7 +327,10 @@ fn note_cells(
     };
     put("note", Cell::state(state, ""));
     put("seen", list(&seen));
-    put("unseen", list(&unseen));
+    put(
+        "unseen",
+        if nothing { cell("nothing to compare with yet", "none", "") } else { list(&unseen) },
+    );
     put("confirmed", cell(words, state, why));
 }
 

@@ -7,7 +7,9 @@
 use crate::cells::Values;
 use crate::figures::{cell, clock, health_state, health_word};
 use crate::frame::{Frame, Place, View, service_href};
-use crate::live::{figures_words, figures3, frame_cells, state_of_calls, three, with_shape};
+use crate::live::{
+    figures_words, figures3, flow_cell, frame_cells, state_of_calls, three, with_shape,
+};
 use crate::overlay::{self, EdgeMark, NodeMark, Overlay, PILL, encode, mark, tag};
 use crate::problems::written;
 use crate::{Cell, Cells, Site};
@@ -60,6 +62,7 @@ pub(crate) fn cells(cells: &mut Cells, map: &ServiceMap) {
         let key = edge_key(&edge.from, &edge.to);
         let state = state_of_calls(edge.state, &edge.errors);
         cells.insert(key.clone(), Cell::state(state, edge_words(map, edge)));
+        flow_cell(cells, &key, edge.state, &edge.rate);
         match edge.state {
             EdgeState::Confirmed => figures3(cells, &key, &edge.rate, &edge.p95, &edge.errors),
             EdgeState::Idle | EdgeState::NeverSeen => three(cells, &key, &cell("idle", "idle", "")),
@@ -326,7 +329,7 @@ impl<'a> Shown<'a> {
         let kinds: BTreeMap<&str, &MapNode> =
             map.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         let edges = drawing.edges.iter().filter_map(|edge| {
-            let pill = tag(*places.get(&edge.id)?, PILL);
+            let pill = places.get(&edge.id).map(|centre| tag(*centre, PILL));
             let ends = [kinds.get(edge.to.as_str()), kinds.get(edge.from.as_str())];
             let service = ends.into_iter().flatten().find(|node| node.kind == NodeKind::Service);
             Some(EdgeMark {

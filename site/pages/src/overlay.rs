@@ -5,7 +5,7 @@
 
 use crate::Site;
 use diagram::overlay::{badge_anchor, place_pills};
-use diagram::{Edge, Node, Point, Shape};
+use diagram::{Edge, Node, Point, Rect, Shape};
 use document::DiagramBlock;
 use evidence::{Bound, DiagramEvidence, Evidence};
 use std::fmt::Write as _;
@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 pub(crate) const PILL: (f64, f64) = (66.0, 21.0);
 /// Radius of a ring's corners, as the drawing rounds its boxes.
 const CORNER: f64 = 8.0;
+/// Between the middle of a ring's line and that of the gap inside of it.
+const RING_GAP: f64 = 2.2;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
 /// Below this height a node is round at its sides, and its badge is moved up, clear of the label.
@@ -31,6 +33,8 @@ pub(crate) struct NodeMark {
     pub(crate) key: String,
     pub(crate) href: Option<String>,
     pub(crate) ring: String,
+    /// Moves the ring's line inwards: a gap in the surface's colour parts it from the node's fill.
+    pub(crate) inset: String,
     pub(crate) accent: Option<String>,
     /// Centre of the badge's shape.
     pub(crate) at: Point,
@@ -52,7 +56,8 @@ pub(crate) struct EdgeMark {
     pub(crate) key: String,
     pub(crate) href: Option<String>,
     pub(crate) line: String,
-    pub(crate) pill: Tag,
+    /// Absent where the whole drawing has no free place for it.
+    pub(crate) pill: Option<Tag>,
 }
 
 /// Marks for what is bound in the drawing.
@@ -77,7 +82,7 @@ pub(crate) fn lay(
             key: format!("d{}.e.{}", block.index, edge.id),
             href: site.live.then(|| format!("{root}live/traces?service={}", encode(service))),
             line: outline(&edge.points),
-            pill: tag(places.get(&edge.id).copied().unwrap_or_else(|| middle(&edge.points)), PILL),
+            pill: places.get(&edge.id).map(|centre| tag(*centre, PILL)),
         }
     });
     let nodes = drawing.nodes.iter().filter_map(|node| {
@@ -86,7 +91,10 @@ pub(crate) fn lay(
             Bound::Service(id) => Some(format!("{root}live/services/{}", encode(&id.0))),
             _ => None,
         };
-        Some(mark(node, format!("d{}.n.{}", block.index, node.id), service.filter(|_| site.live)))
+        let key = format!("d{}.n.{}", block.index, node.id);
+        let plain = mark(node, key, service.filter(|_| site.live));
+        let Some(corners) = drawing.outlines.get(&node.id) else { return Some(plain) };
+        Some(NodeMark { ring: format!("{}Z", outline(corners)), accent: None, ..plain })
     });
     Overlay {
         view_box: format!("{} {} {} {}", box_.x, box_.y, box_.width, box_.height),
@@ -107,7 +115,23 @@ pub(crate) fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
         ..tag(centre, (PILL.0 + 4.0, PILL.1))
     };
     let at = if roomy { Point { x: wide.x + 11.0, y: corner.y } } else { corner };
-    NodeMark { key, href, ring: ring(node), accent: accent(node), at, tag: roomy.then_some(wide) }
+    NodeMark {
+        key,
+        href,
+        ring: ring(node),
+        inset: inset(node.rect),
+        accent: accent(node),
+        at,
+        tag: roomy.then_some(wide),
+    }
+}
+
+/// Makes a shape smaller by [`RING_GAP`] on all sides, around its middle.
+fn inset(rect: Rect) -> String {
+    let share = |size: f64| ((size - 2.0 * RING_GAP) / size.max(1.0)).max(0.0);
+    let (x, y) = (rect.x + rect.width / 2.0, rect.y + rect.height / 2.0);
+    let (across, down) = (share(rect.width), share(rect.height));
+    format!("translate({x:.1} {y:.1}) scale({across:.4} {down:.4}) translate({:.1} {:.1})", -x, -y)
 }
 
 pub(crate) fn tag(centre: Point, size: (f64, f64)) -> Tag {
@@ -167,7 +191,7 @@ fn accent(node: &Node) -> Option<String> {
     fits.then(|| {
         format!(
             "M{:.1},{:.1}v{:.1}",
-            rect.x + 2.0,
+            rect.x + 6.0,
             rect.y + CORNER + 2.0,
             rect.height - 2.0 * CORNER - 4.0
         )
@@ -180,22 +204,6 @@ pub(crate) fn outline(points: &[Point]) -> String {
         let _ = write!(d, "{}{:.1},{:.1}", if nth == 0 { 'M' } else { 'L' }, point.x, point.y);
     }
     d
-}
-
-/// Halfway along the line.
-fn middle(points: &[Point]) -> Point {
-    let length = |pair: &[Point]| (pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y);
-    let mut left = points.windows(2).map(length).sum::<f64>() / 2.0;
-    for pair in points.windows(2) {
-        let part = length(pair);
-        if part >= left && part > 0.0 {
-            let share = left / part;
-            let between = |a: f64, b: f64| a + (b - a) * share;
-            return Point { x: between(pair[0].x, pair[1].x), y: between(pair[0].y, pair[1].y) };
-        }
-        left -= part;
-    }
-    points.first().copied().unwrap_or(Point { x: 0.0, y: 0.0 })
 }
 
 /// A name inside a URL: everything but unreserved characters as `%XX`.
@@ -221,23 +229,6 @@ mod tests {
             [("orders", "orders"), ("a b/c", "a%20b%2Fc"), ("ü\"<", "%C3%BC%22%3C"), ("..", "..")]
         {
             assert_eq!(encode(name), expected);
-        }
-    }
-
-    #[test]
-    fn the_middle_lies_on_the_line() {
-        let p = |x: f64, y: f64| Point { x, y };
-        for (points, x, y) in [
-            (vec![p(0.0, 0.0), p(10.0, 0.0)], 5.0, 0.0),
-            (vec![p(0.0, 0.0), p(10.0, 0.0), p(10.0, 30.0)], 10.0, 10.0),
-            (vec![p(3.0, 4.0), p(3.0, 4.0)], 3.0, 4.0),
-            (vec![], 0.0, 0.0),
-        ] {
-            let found = middle(&points);
-            assert!(
-                (found.x - x).abs() < 1e-9 && (found.y - y).abs() < 1e-9,
-                "{points:?}: {found:?}"
-            );
         }
     }
 }

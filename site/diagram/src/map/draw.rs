@@ -51,6 +51,7 @@ pub fn draw(
             .collect(),
         edges: drawn.iter().zip(&lines).map(|(edge, line)| edge_of(edge, line)).collect(),
         groups: groups(&placed, &plan),
+        outlines: BTreeMap::new(),
         binds: BTreeMap::new(),
     };
     let boxes: Vec<Rect> = drawing

@@ -1,7 +1,7 @@
 //! The drawing as places: which box an id has, which line an edge's id has, where its label is.
 
 use crate::geometry::{self, Transform};
-use crate::model::{Point, Rect};
+use crate::model::{Node, Point, Rect, Shape};
 use crate::tree::Element;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,8 @@ pub(crate) struct Scene<'a> {
     ids: &'a BTreeMap<String, String>,
     /// The box of each element with an id: its shapes.
     boxes: BTreeMap<String, Rect>,
+    /// The corners of each shape that is a polygon or one closed path.
+    corners: BTreeMap<String, Vec<Point>>,
     /// Participants of sequences: the author's name to the element's id.
     participants: BTreeMap<String, String>,
     lines: Vec<Line>,
@@ -35,6 +37,7 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             ids,
             boxes: BTreeMap::new(),
+            corners: BTreeMap::new(),
             participants: BTreeMap::new(),
             lines: Vec::new(),
             unnamed: Vec::new(),
@@ -57,6 +60,14 @@ impl<'a> Scene<'a> {
                 .map(|(_, id)| id)
         })?;
         Some((id.clone(), *self.boxes.get(id)?))
+    }
+
+    /// Corners by node id, for nodes with a shape that only its corners tell.
+    pub(crate) fn outlines(&self, nodes: &[Node]) -> BTreeMap<String, Vec<Point>> {
+        let plain = |node: &&Node| !matches!(node.shape, Shape::Database | Shape::Actor);
+        let corners =
+            |node: &Node| Some((node.id.clone(), self.corners.get(&node.dom_id)?.clone()));
+        nodes.iter().filter(plain).filter_map(corners).collect()
     }
 
     /// The first box of a participant.
@@ -93,6 +104,9 @@ impl<'a> Scene<'a> {
             && let Some(frame) = own_box(element, outer)
         {
             self.boxes.insert(id.to_owned(), frame);
+            if let Some(corners) = own_shape(element).and_then(|shape| corners(shape, here)) {
+                self.corners.insert(id.to_owned(), corners);
+            }
             if element.get("data-et") == Some("participant")
                 && let Some(name) = element.get("data-id")
             {
@@ -138,14 +152,28 @@ impl<'a> Scene<'a> {
 /// The box of a node is that of its shapes without what belongs to its label.
 fn own_box(element: &Element, outer: Transform) -> Option<Rect> {
     let here = outer.then(element);
-    let shape = element.elements().find(|child| {
+    own_shape(element)
+        .and_then(|shape| geometry::shape_box(shape, here))
+        .or_else(|| geometry::shape_box(element, outer))
+}
+
+fn own_shape(element: &Element) -> Option<&Element> {
+    element.elements().find(|child| {
         child.has_class("label-container")
             || child.has_class("outer-path")
             || child.has_class("actor-top")
-    });
-    shape
-        .and_then(|shape| geometry::shape_box(shape, here))
-        .or_else(|| geometry::shape_box(element, outer))
+    })
+}
+
+/// The corners of a polygon, or of a path that is one closed line.
+fn corners(shape: &Element, outer: Transform) -> Option<Vec<Point>> {
+    let one_line = || {
+        let d = shape.get("d").unwrap_or("").trim();
+        d.ends_with(['Z', 'z']) && d.matches(['M', 'm']).count() == 1
+    };
+    let tells = shape.name == "polygon" || shape.name == "path" && one_line();
+    let points = tells.then(|| outer.then(shape).apply_all(&geometry::outline(shape)))?;
+    (points.len() > 2).then_some(points)
 }
 
 /// The words of a label with the background that `polish` gave them.
