@@ -55,7 +55,7 @@ fn part(axis: &mut Element) {
 pub(crate) fn widen(root: &mut Element, view: Rect) -> Rect {
     let mut around = Edges::of(&view);
     reach(root, Transform::NONE, &mut around);
-    let wide = around.rect(&view);
+    let wide = around.rect();
     if wide != view {
         let numbers = [wide.x, wide.y, wide.width, wide.height].map(short);
         root.set("viewBox", numbers.join(" "));
@@ -80,19 +80,17 @@ impl Edges {
         *bottom = over(*bottom, words.y + words.height);
     }
 
-    /// A chart without a size stays without one.
-    fn rect(&self, view: &Rect) -> Rect {
+    fn rect(&self) -> Rect {
         let Self([left, top, right, bottom]) = *self;
-        if view.width <= 0.0 || view.height <= 0.0 {
-            return *view;
-        }
         Rect { x: left, y: top, width: right - left, height: bottom - top }
     }
 }
 
 /// Words that are turned are left out: those stand along an axis.
 fn reach(element: &Element, outer: Transform, edges: &mut Edges) {
-    let turned = element.get("transform").is_some_and(|list| list.contains("rotate"));
+    let turned = element
+        .get("transform")
+        .is_some_and(|list| list.contains("rotate") && !list.contains("rotate(0)"));
     if turned || matches!(element.name, "defs" | "marker" | "title" | "desc") {
         return;
     }

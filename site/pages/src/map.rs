@@ -328,18 +328,18 @@ impl<'a> Shown<'a> {
         let places = place_pills(&with_badges(drawing), &with_pill, PILL);
         let kinds: BTreeMap<&str, &MapNode> =
             map.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-        let edges = drawing.edges.iter().filter_map(|edge| {
+        let edges = drawing.edges.iter().map(|edge| {
             let pill = places.get(&edge.id).map(|centre| tag(*centre, PILL));
             let ends = [kinds.get(edge.to.as_str()), kinds.get(edge.from.as_str())];
             let service = ends.into_iter().flatten().find(|node| node.kind == NodeKind::Service);
-            Some(EdgeMark {
+            EdgeMark {
                 key: edge_key(&edge.from, &edge.to),
                 href: service
                     .filter(|_| site.live)
                     .map(|node| format!("{root}live/traces?service={}", encode(&node.name))),
                 line: overlay::outline(&edge.points),
                 pill,
-            })
+            }
         });
         let nodes = drawing.nodes.iter().filter_map(|node| {
             let known = kinds.get(node.id.as_str())?;
