@@ -21,6 +21,8 @@ pub(super) struct Likelihood {
     han: HashSet<char>,
     here: HashMap<char, f64>,
     blocks_here: HashMap<u32, f64>,
+    /// How often the most frequent character of `here` stands there.
+    most: f64,
     /// What comes out is to be read again: its characters are bytes themselves.
     inner: bool,
 }
@@ -37,6 +39,7 @@ impl Likelihood {
             han: known::COMMON_HAN.chars().collect(),
             here: HashMap::new(),
             blocks_here: HashMap::new(),
+            most: 0.0,
             inner,
         };
         for (list, share) in [
@@ -59,6 +62,7 @@ impl Likelihood {
             };
             *made.here.entry(twin).or_default() += 1.0;
         }
+        made.most = made.here.values().copied().fold(0.0, f64::max);
         made
     }
 
@@ -110,9 +114,10 @@ impl Likelihood {
         };
         let usual = "ÃÂâÐÑÎÏÄÅğðäåæçèé".contains(c);
         let count = self.here.get(&c).copied().unwrap_or_default();
-        (if fits { 3.0 } else { -3.0 })
-            + (1.0 + count).ln()
-            + if usual || (0x80..0xc0).contains(&byte) { 2.0 } else { -2.0 }
+        // Nothing here is a gain: else a reading with more characters would win.
+        (if fits { 0.0 } else { -6.0 })
+            + if usual || (0x80..0xc0).contains(&byte) { 0.0 } else { -4.0 }
+            + 0.5 * ((1.0 + count) / (1.0 + self.most)).ln()
     }
 
     /// How often the document holds it for certain, as a small letter or a capital.
