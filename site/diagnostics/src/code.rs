@@ -32,6 +32,12 @@ macro_rules! codes {
 
             /// What the rule is about, in a few words.
             pub fn title(self) -> &'static str { match self { $(Code::$name => $title,)* } }
+
+            /// Its page in Markdown: what it means, an example that is wrong, the same mended. A
+            /// code without the file `explain/CODE.md` does not compile.
+            pub(crate) fn page(self) -> &'static str {
+                match self { $(Code::$name => include_str!(concat!("../explain/", $text, ".md")),)* }
+            }
         }
     };
 }
@@ -77,6 +83,33 @@ codes! {
     NeverSeen = "L022", Error, "line that no trace shows";
     /// A `SUMMARY.md` that mdBook would refuse.
     Summary = "L035", Error, "broken summary";
+    /// A list that silences findings names a code that does not exist.
+    UnknownCode = "L040", Warning, "unknown code";
+    /// A link to the web that nobody answers (`check --external`).
+    ExternalLink = "L041", Error, "broken link to the web";
+    /// A page that readers have no way to.
+    Orphan = "L042", Note, "orphan page";
+    /// A footnote that is defined and never referenced.
+    UnusedFootnote = "L043", Note, "unused footnote";
+    /// Two colours of the theme that cannot be read on each other.
+    Contrast = "L044", Warning, "too little contrast";
+    /// An image without words for those who do not see it.
+    AltText = "L045", Warning, "image without alternative text";
+    /// A link without a text.
+    LinkText = "L046", Warning, "link without words";
+    /// A heading more than one level below the one above it.
+    HeadingLevel = "L047", Note, "heading level that is skipped";
+}
+
+impl Code {
+    /// The code that is written so, in either case.
+    ///
+    /// ```
+    /// assert_eq!(diagnostics::Code::named("l004"), Some(diagnostics::Code::BrokenLink));
+    /// ```
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text.trim()))
+    }
 }
 
 impl std::fmt::Display for Code {

@@ -4,13 +4,17 @@
 //! the page. This crate reads no file: a [`SourceFile`] is handed in with its text.
 
 mod code;
+mod explain;
 mod human;
 mod machine;
+mod sarif;
 mod source;
 
 pub use code::{Code, Severity};
+pub use explain::{explain, explain_all};
 pub use human::{Colour, render_all};
 pub use machine::{render_github, render_json};
+pub use sarif::render_sarif;
 pub use source::SourceFile;
 
 use serde::Serialize;

@@ -1,5 +1,6 @@
 //! `loggia check`: reads the book as `build` does and prints what is wrong with it; with `--live` also
-//! what a running server says about its claims and diagrams.
+//! what a running server says about its claims and diagrams. `loggia check --explain` says what a code
+//! means.
 
 mod boxes;
 mod live;
@@ -7,6 +8,8 @@ mod place;
 
 use crate::cli::{EXIT_FINDINGS, Format, Talk};
 use crate::{report, source};
+use anyhow::bail;
+use diagnostics::Code;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,21 +22,40 @@ pub struct Live {
     pub observe_s: u32,
 }
 
+/// What is to be checked, and how findings are printed.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// How findings are printed.
+    pub format: Format,
+    /// Whether warnings fail.
+    pub strict: bool,
+    /// A running server to ask.
+    pub live: Option<Live>,
+}
+
+/// Prints the page of a code, or a line for each code when none is named.
+pub fn explain(code: &str) -> anyhow::Result<ExitCode> {
+    if code.is_empty() || code.eq_ignore_ascii_case("all") {
+        print!("{}", diagnostics::explain_all());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(code) = Code::named(code) else {
+        bail!("no code `{code}`\nhelp: `loggia check --explain` lists all codes");
+    };
+    print!("{}", diagnostics::explain(code));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Checks the book in `dir`: exit code 0 when nothing fails, else 1. An error when a server is to be
 /// asked and cannot be.
-pub fn run(
-    dir: &Path,
-    format: Format,
-    strict: bool,
-    live: Option<&Live>,
-    talk: Talk,
-) -> anyhow::Result<ExitCode> {
+pub fn run(dir: &Path, wanted: &Wanted, talk: Talk) -> anyhow::Result<ExitCode> {
+    let format = wanted.format;
     let read = source::read(dir)?;
     let book = read.assemble(None);
     let mut findings = report::findings(&read, &book);
     let mut more = boxes::unsure(&book);
     let mut told = None;
-    if let Some(live) = live {
+    if let Some(live) = &wanted.live {
         let progress = format == Format::Human && !talk.quiet;
         let answer = live::ask(&book, live, progress)?;
         more.extend(answer.findings);
@@ -52,7 +74,7 @@ pub fn run(
             eprintln!("{told}");
         }
     }
-    Ok(if report::fails(&findings, strict) {
+    Ok(if report::fails(&findings, wanted.strict) {
         ExitCode::from(EXIT_FINDINGS)
     } else {
         ExitCode::SUCCESS

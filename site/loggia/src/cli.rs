@@ -72,7 +72,9 @@ enum Command {
     /// Find what is broken in the book
     #[command(after_help = "Examples:\n  \
         loggia check docs --strict                       warnings fail, too\n  \
-        loggia check docs --live http://127.0.0.1:3000   also ask the running system\n\n\
+        loggia check docs --live http://127.0.0.1:3000   also ask the running system\n  \
+        loggia check docs --format sarif > found.sarif   for code hosts and editors\n  \
+        loggia check --explain L004                      what a code means, and how to mend it\n\n\
         Exit code: 0 clean, 1 findings (with --live also violated claims and drift), 2 usage,\n\
         configuration, or a server that cannot be asked or has seen too little.")]
     Check(CheckArguments),
@@ -163,6 +165,9 @@ struct CheckArguments {
     /// Seconds of traces that the server must have seen before its diagrams are judged (0: judge at once)
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "live")]
     observe: u32,
+    /// Say what a code means, with an example and how to silence it; without a code list all codes
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with = "live")]
+    explain: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +196,8 @@ pub enum Format {
     Json,
     /// Annotations of GitHub Actions
     Github,
+    /// SARIF 2.1.0
+    Sarif,
 }
 
 #[derive(Debug, Args)]
@@ -240,10 +247,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Init { dir } => init::run(&dir, talk),
         Command::Build(a) => build::run(&a.options(), talk),
-        Command::Check(a) => {
-            let live = a.live.map(|url| check::Live { url, observe_s: a.observe });
-            check::run(&a.dir, a.format, a.strict, live.as_ref(), talk)
-        }
+        Command::Check(a) => run_check(a, talk),
         Command::Fmt(a) => {
             let FmtArguments { check, diff, repair_encoding, .. } = a;
             fmt::run(&a.paths, fmt::Options { check, diff, repair_encoding }, talk)
@@ -264,6 +268,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(EXIT_FAILURE)
     })
+}
+
+fn run_check(a: CheckArguments, talk: Talk) -> anyhow::Result<ExitCode> {
+    if let Some(code) = a.explain {
+        return check::explain(&code);
+    }
+    let wanted = check::Wanted {
+        format: a.format,
+        strict: a.strict,
+        live: a.live.map(|url| check::Live { url, observe_s: a.observe }),
+    };
+    check::run(&a.dir, &wanted, talk)
 }
 
 fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {

@@ -2,7 +2,9 @@
 
 use crate::cli::Format;
 use crate::source::Source;
-use diagnostics::{Colour, Diagnostic, Severity, render_all, render_github, render_json};
+use diagnostics::{
+    Colour, Diagnostic, Severity, render_all, render_github, render_json, render_sarif,
+};
 use document::Book;
 use std::io::IsTerminal;
 
@@ -32,6 +34,7 @@ pub(crate) fn print_as(findings: &[Diagnostic], format: Format) {
         Format::Human => print(findings),
         Format::Json => println!("{}", render_json(findings)),
         Format::Github => print!("{}", render_github(findings)),
+        Format::Sarif => println!("{}", render_sarif(findings)),
     }
 }
 
