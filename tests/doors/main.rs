@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod browser;
+mod checks;
 mod commands;
 mod diagrams;
 mod drift;

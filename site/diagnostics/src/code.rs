@@ -85,8 +85,6 @@ codes! {
     Summary = "L035", Error, "broken summary";
     /// A list that silences findings names a code that does not exist.
     UnknownCode = "L040", Warning, "unknown code";
-    /// A link to the web that nobody answers (`check --external`).
-    ExternalLink = "L041", Error, "broken link to the web";
     /// A page that readers have no way to.
     Orphan = "L042", Note, "orphan page";
     /// A footnote that is defined and never referenced.

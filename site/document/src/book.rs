@@ -52,7 +52,9 @@ impl Book {
         same_address(&pages, &mut findings);
         crosslinks::check(&pages, assets, &mut findings);
         let outline = plan.unwrap_or_else(|| outline::of_folders(&pages));
-        Self { config, pages, outline, diagnostics: findings }
+        let mut book = Self { config, pages, outline, diagnostics: Vec::new() };
+        book.diagnostics = findings.into_iter().filter_map(|found| book.admit(found)).collect();
+        book
     }
 
     /// The page with this [`Page::id`].

@@ -3,7 +3,9 @@
 //! `loggia` hands in the text. All mistakes are reported, each with its place; what is right is used.
 
 use crate::findings::Findings;
-use crate::{Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, suggest};
+use crate::{
+    CheckRules, Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, checks, suggest,
+};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::ops::Range;
 use toml::Spanned;
@@ -92,6 +94,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         config.search_off = ours.flag("search").map_or(config.search_off, |on| !on);
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
+        config.check = ours.check();
     }
     let Some(ours) = Reader::below(output, "loggia", findings).map(|reader| reader.table) else {
         return config;
@@ -123,7 +126,9 @@ const OURS: &[&str] = &[
     "alertmanager",
     "objectives",
     "theme",
+    "check",
 ];
+const CHECK: &[&str] = &["ignore", "deny", "warn"];
 const SERVICE: &[&str] = &[
     "title",
     "aliases",
@@ -271,6 +276,35 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             }
         }
         targets
+    }
+
+    /// `[output.loggia.check]`.
+    fn check(&mut self) -> CheckRules {
+        let Some(mut check) = Reader::below(self.table, "check", self.findings) else {
+            return CheckRules::default();
+        };
+        check.known(CHECK);
+        CheckRules {
+            ignore: check.codes("ignore"),
+            deny: check.codes("deny"),
+            warn: check.codes("warn"),
+        }
+    }
+
+    fn codes(&mut self, key: &str) -> Vec<Code> {
+        let whole = self.value(key).map_or(self.span.clone(), Spanned::span);
+        let mut codes = Vec::new();
+        for name in self.texts(key) {
+            match Code::named(&name) {
+                Some(code) => codes.push(code),
+                None => {
+                    let text = self.findings.file().text();
+                    let place = crate::findings::place_of(text, whole.clone(), &name);
+                    checks::unknown(&name, place, self.findings);
+                }
+            }
+        }
+        codes
     }
 
     fn needed(&mut self, key: &str) -> Option<String> {

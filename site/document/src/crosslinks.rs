@@ -25,6 +25,20 @@ pub(crate) fn check(
     findings.extend(broken.take(FINDINGS_MAX));
 }
 
+/// As [`check`], for links that the pages do not know of themselves: a list for each page.
+pub(crate) fn check_more(
+    pages: &[Arc<Page>],
+    links: &[Vec<Link>],
+    assets: &[String],
+    findings: &mut Vec<Diagnostic>,
+) {
+    let map = Map::new(pages, Some(assets));
+    let links = pages.iter().zip(links);
+    let links = links.flat_map(|(page, links)| links.iter().map(move |link| (&**page, link)));
+    let broken = links.filter_map(|(page, link)| map.check(page, link));
+    findings.extend(broken.take(FINDINGS_MAX));
+}
+
 struct Map<'p> {
     /// Pages by the path of their source.
     by_source: HashMap<&'p str, &'p Page>,

@@ -24,10 +24,20 @@ pub(crate) struct FrontMatter {
     pub(crate) glossary: Vec<GlossaryEntry>,
     pub(crate) services: Names,
     pub(crate) sections: IndexMap<String, SectionSource>,
+    pub(crate) checks: Checks,
 }
 
-const KEYS: &[&str] =
-    &["title", "description", "theme", "navigation", "hero", "glossary", "services", "sections"];
+const KEYS: &[&str] = &[
+    "title",
+    "description",
+    "theme",
+    "navigation",
+    "hero",
+    "glossary",
+    "services",
+    "sections",
+    "checks",
+];
 const TOKENS: &[&str] =
     &["primary", "secondary", "background", "surface", "text", "text-secondary"];
 
@@ -50,6 +60,12 @@ struct Colours {
 #[serde(default)]
 pub(crate) struct Navigation {
     pub(crate) order: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Checks {
+    pub(crate) ignore: Names,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -347,6 +363,7 @@ fn salvage(value: &Value) -> FrontMatter {
         glossary: part(value, "glossary"),
         services: part(value, "services"),
         sections: part(value, "sections"),
+        checks: part(value, "checks"),
     }
 }
 

@@ -39,11 +39,14 @@ mod map;
 
 mod crosslinks;
 
+mod checks;
+
 mod colour;
 mod findings;
 mod html;
 mod suggest;
 
+pub use checks::{Checked, DEFAULT_COLOURS, ExternalLink, Silenced};
 pub use format::{Formatted, Kept, format_page};
 pub use highlight::{CodeCache, highlight};
 pub use model::*;

@@ -86,6 +86,8 @@ pub struct Page {
     pub links: Vec<Link>,
     /// Every `id` in the body that a link may point at, headings included.
     pub anchors: Vec<String>,
+    /// Findings that the page does not want.
+    pub silenced: crate::Silenced,
     /// The source that the page was made from.
     pub file: SourceFile,
 }
@@ -326,6 +328,8 @@ pub struct Config {
     pub scrape: Vec<ScrapeTarget>,
     /// `output.loggia.discovery`: addresses that answer Prometheus's HTTP service discovery JSON.
     pub discovery: Vec<String>,
+    /// `output.loggia.check`.
+    pub check: CheckRules,
     /// `output.loggia.edit-url-template`, else `output.html.edit-url-template`.
     pub edit_url_template: Option<String>,
     /// `output.loggia.base-url`, else `output.html.site-url`: where the built site will stand, a whole
@@ -333,6 +337,17 @@ pub struct Config {
     pub base_url: Option<String>,
     /// `output.loggia.search = false`, else `output.html.search.enable = false`.
     pub search_off: bool,
+}
+
+/// `[output.loggia.check]`: what the book thinks of the codes of findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckRules {
+    /// Not reported.
+    pub ignore: Vec<diagnostics::Code>,
+    /// Errors, whatever they are by default.
+    pub deny: Vec<diagnostics::Code>,
+    /// Warnings, whatever they are by default.
+    pub warn: Vec<diagnostics::Code>,
 }
 
 /// What the book says of one service.

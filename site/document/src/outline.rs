@@ -6,7 +6,7 @@
 use crate::book::natural_key;
 use crate::summary::{self, Entry, Item};
 use crate::{Chapter, OutlineItem, Page, links, suggest};
-use diagnostics::{Code, Diagnostic, Severity, SourceFile};
+use diagnostics::{Code, Diagnostic, SourceFile};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -134,10 +134,8 @@ fn note_left_out(summary: &SourceFile, left: &[&str]) -> Option<Diagnostic> {
         1 => format!("one file is not listed and is left out: {}", shown[0]),
         many => format!("{many} files are not listed and are left out: {}{more}", shown.join(", ")),
     };
-    let mut note = Diagnostic::at(Code::Config, summary, 0..0, message)
-        .with_help("list them in `SUMMARY.md`, or delete `SUMMARY.md` to build all");
-    note.severity = Severity::Note;
-    Some(note)
+    let note = Diagnostic::at(Code::Orphan, summary, 0..0, message);
+    Some(note.with_help("list them in `SUMMARY.md`, or delete `SUMMARY.md` to build all"))
 }
 
 /// The outline of a book without a summary; `pages` are in the order of [`natural_key`].

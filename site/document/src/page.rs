@@ -5,8 +5,8 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::Terms;
 use crate::{
-    CodeCache, Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, encoding,
-    kpi, links, suggest,
+    CodeCache, Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, checks,
+    encoding, kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -39,6 +39,10 @@ pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> 
     bind_sections(&mut walked.sections, &above, config, &mut findings);
     let navigation = navigation(&walked.sections, &above, &mut findings);
     let hero = hero(&above, file, &mut walked.links);
+    let silenced = checks::silenced(&above, &mut findings);
+    let wanted = findings.into_list().into_iter();
+    let diagnostics =
+        wanted.filter_map(|found| checks::policy(found, &config.check, Some(&silenced))).collect();
     let id = links::markdown_stem(file.path()).unwrap_or(file.path()).to_owned();
     let name = id.rsplit('/').next().unwrap_or(&id).to_owned();
     let matter = above.matter;
@@ -55,10 +59,11 @@ pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> 
         sections: walked.sections,
         navigation,
         pieces: walked.pieces,
-        diagnostics: findings.into_list(),
+        diagnostics,
         services,
         links: walked.links,
         anchors: walked.anchors,
+        silenced,
         file: file.clone(),
     }
 }

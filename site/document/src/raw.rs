@@ -77,6 +77,36 @@ fn write_text(text: &str, writer: &mut Writer) {
     writer.text(rest);
 }
 
+/// A tag with its place in the source.
+pub(crate) struct Placed<'a> {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<(String, &'a str)>,
+    pub(crate) span: std::ops::Range<usize>,
+}
+
+/// Every opening tag that passes, in order; what stands in comments does not count.
+pub(crate) fn tags(source: &str) -> Vec<Placed<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = source[at..].find('<').map(|skip| at + skip) {
+        if source[open..].starts_with("<!--") {
+            at = source[open..].find("-->").map_or(source.len(), |end| open + end + 3);
+            continue;
+        }
+        let Some((tag, length)) = Tag::parse(&source[open..]) else {
+            at = open + 1;
+            continue;
+        };
+        at = open + length;
+        let listed = format!(" {} ", tag.name);
+        if !tag.closing && (ELEMENTS.contains(&listed) || VOID.contains(&listed)) {
+            let Tag { name, attributes, .. } = tag;
+            found.push(Placed { name, attributes, span: open..at });
+        }
+    }
+    found
+}
+
 struct Tag<'a> {
     name: String,
     closing: bool,

@@ -43,7 +43,7 @@ fn a_summary_gives_the_order() {
     assert_eq!(seen, ["README.md", "b.md", "sub/a.md"]);
     let found: Vec<_> =
         book.diagnostics.iter().map(|f| (f.code.as_str(), f.severity, f.line)).collect();
-    assert_eq!(found, [("L004", Severity::Error, 10), ("L010", Severity::Note, 1)]);
+    assert_eq!(found, [("L004", Severity::Error, 10), ("L042", Severity::Note, 1)]);
     assert_eq!(book.diagnostics[0].help.as_deref(), Some("did you mean `gone.md`?"));
 }
 

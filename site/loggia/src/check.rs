@@ -53,12 +53,14 @@ pub fn run(dir: &Path, wanted: &Wanted, talk: Talk) -> anyhow::Result<ExitCode> 
     let read = source::read(dir)?;
     let book = read.assemble(None);
     let mut findings = report::findings(&read, &book);
-    let mut more = boxes::unsure(&book);
+    let checked = book.check(&read.assets, read.has_summary());
+    let mut more = checked.findings;
+    more.extend(boxes::unsure(&book).into_iter().filter_map(|found| book.admit(found)));
     let mut told = None;
     if let Some(live) = &wanted.live {
         let progress = format == Format::Human && !talk.quiet;
         let answer = live::ask(&book, live, progress)?;
-        more.extend(answer.findings);
+        more.extend(answer.findings.into_iter().filter_map(|found| book.admit(found)));
         told = Some(answer.summary);
     }
     for found in &mut more {

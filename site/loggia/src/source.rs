@@ -92,9 +92,18 @@ impl Source {
             &self.assets,
             previous,
         );
-        book.diagnostics.splice(0..0, self.findings.iter().cloned());
-        book.diagnostics.extend(self.check_queries(&book));
+        let read = self.findings.iter().cloned().filter_map(|found| book.admit(found));
+        let read: Vec<Diagnostic> = read.collect();
+        let queries = self.check_queries(&book).into_iter();
+        let queries: Vec<Diagnostic> = queries.filter_map(|found| book.admit(found)).collect();
+        book.diagnostics.splice(0..0, read);
+        book.diagnostics.extend(queries);
         book
+    }
+
+    /// Whether a `SUMMARY.md` says which pages there are.
+    pub(crate) fn has_summary(&self) -> bool {
+        self.files.iter().any(|file| file.path() == "SUMMARY.md")
     }
 
     /// What `book.toml` says.

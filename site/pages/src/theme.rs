@@ -4,19 +4,10 @@
 //! are never the document's: of each a dark and a light one exist, and the one with more contrast to
 //! the document's surface is taken, then moved towards black or white until small text can be read.
 
-use document::{Mode, Theme};
+use document::{DEFAULT_COLOURS as TOKENS, Mode, Theme};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
-/// Token, light default, dark default.
-const TOKENS: [(&str, &str, &str); 6] = [
-    ("primary", "#0f766e", "#2dd4bf"),
-    ("secondary", "#64748b", "#94a3b8"),
-    ("background", "#f6f8f8", "#0f1716"),
-    ("surface", "#ffffff", "#172120"),
-    ("text", "#17201f", "#e8efed"),
-    ("text-secondary", "#566664", "#a3b3b0"),
-];
 /// Name, for bright surfaces, for dark surfaces.
 const HEALTH: [(&str, &str, &str); 4] = [
     ("ok", "#12805c", "#6ee7b7"),
