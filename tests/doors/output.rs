@@ -222,6 +222,14 @@ fn an_authors_file_comes_before_ours() {
     let output = build(dir.path(), &[]);
     assert!(output.status.success(), "{}", words(&output));
     assert_eq!(fs::read_to_string(dir.path().join("out/llms.txt")).unwrap(), "mine");
+
+    // But not before a page: that would be lost without a word.
+    fs::write(dir.path().join("book/index.html"), "mine").unwrap();
+    let output = build(dir.path(), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("becomes `index.html`"), "{}", words(&output));
+    let page = fs::read_to_string(dir.path().join("out/index.html")).unwrap();
+    assert!(page.contains("<h1"), "the page is there");
 }
 
 #[test]

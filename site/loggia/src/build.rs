@@ -12,6 +12,7 @@ use crate::cli::{EXIT_FINDINGS, Talk};
 use crate::{report, source};
 use address::Address;
 use anyhow::{Context, bail};
+use diagnostics::{Code, Diagnostic, SourceFile};
 use document::Page;
 use evidence::Evidence;
 use output::{MANIFEST, Output};
@@ -70,12 +71,12 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     write_pages(&output, &site, evidence.as_ref(), &phases)?;
     phases.end("render and write");
     assets.iter().try_for_each(|asset| output.write(&asset.path, &asset.bytes))?;
-    copy_files(&output, &read)?;
+    let mut findings = copy_files(&output, &read)?;
     extras::write(&output, &site, &address.path)?;
     let changed = output.finish()?;
     phases.end("other files");
 
-    let findings = report::findings(&read, &book);
+    findings.splice(0..0, report::findings(&read, &book));
     report::print(&findings);
     if options.timings {
         phases.print();
@@ -115,21 +116,26 @@ fn write_pages(
     Ok(())
 }
 
-/// The author's files that are no pages.
-fn copy_files(output: &Output, read: &source::Source) -> anyhow::Result<()> {
-    read.assets.par_iter().try_for_each(|asset| {
+/// The author's files that are no pages; those that would stand where a page does are left out, and a
+/// finding says so.
+fn copy_files(output: &Output, read: &source::Source) -> anyhow::Result<Vec<Diagnostic>> {
+    let (taken, free): (Vec<&String>, Vec<&String>) =
+        read.assets.iter().partition(|asset| output.has(asset));
+    free.par_iter().try_for_each(|asset| {
         let bytes = fs::read(read.pages_dir.join(asset))
             .with_context(|| format!("cannot read `{asset}`"))?;
         output.write(asset, &bytes)
-    })
+    })?;
+    let left_out = |asset: &String| {
+        let file = SourceFile::new(read.path_from_here(asset), "");
+        let message =
+            format!("a page or a file of the theme becomes `{asset}`, so this is left out");
+        Diagnostic::at(Code::Config, &file, 0..0, message).with_help("rename one of them")
+    };
+    Ok(taken.into_iter().map(left_out).collect())
 }
 
-fn summary(
-    pages: usize,
-    dest: &Path,
-    changed: usize,
-    findings: &[diagnostics::Diagnostic],
-) -> String {
+fn summary(pages: usize, dest: &Path, changed: usize, findings: &[Diagnostic]) -> String {
     let with = report::count(findings).map(|n| format!(" with {n}")).unwrap_or_default();
     let same = if changed == 0 { " (no file changed)" } else { "" };
     let ending = if pages == 1 { "" } else { "s" };

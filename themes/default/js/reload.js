@@ -63,7 +63,10 @@ async function restyle(next) {
   const loaded = fresh.filter((one) => !known.has(one.getAttribute("href"))).map((one) => {
     const link = document.createElement("link");
     for (const { name, value } of one.attributes) link.setAttribute(name, value);
-    const ready = new Promise((done) => link.addEventListener("load", done) ?? link.addEventListener("error", done));
+    const ready = new Promise((done) => {
+      link.addEventListener("load", done);
+      link.addEventListener("error", done);
+    });
     old[old.length - 1]?.after(link);
     return ready;
   });
