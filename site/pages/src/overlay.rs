@@ -16,6 +16,9 @@ pub(crate) const PILL: (f64, f64) = (66.0, 21.0);
 const CORNER: f64 = 8.0;
 /// Between the middle of a ring's line and that of the gap inside of it.
 const RING_GAP: f64 = 2.2;
+/// So finely a line is looked at where it may pass labels, in units of the drawing; and at most.
+const LINE_STEP: f64 = 4.0;
+const LINE_STEPS_MAX: f64 = 400.0;
 /// Below this width a node has room for its badge's shape alone.
 const NODE_WIDTH_MIN: f64 = 84.0;
 /// Below this height a node is round at its sides, and its badge is moved up, clear of the label.
@@ -72,6 +75,7 @@ pub(crate) fn lay(
     let box_ = drawing.view_box;
     let bound: Vec<&Edge> =
         drawing.edges.iter().filter(|edge| measured.edges.contains_key(&edge.id)).collect();
+    let labels: Vec<Rect> = drawing.edges.iter().filter_map(|edge| edge.label_rect).collect();
     let ids: Vec<&str> = bound.iter().map(|edge| edge.id.as_str()).collect();
     let places = place_pills(drawing, &ids, PILL);
     let edges = bound.into_iter().map(|edge| {
@@ -81,7 +85,7 @@ pub(crate) fn lay(
         EdgeMark {
             key: format!("d{}.e.{}", block.index, edge.id),
             href: site.live.then(|| format!("{root}live/traces?service={}", encode(service))),
-            line: outline(&edge.points),
+            line: beside(&edge.points, &labels),
             pill: places.get(&edge.id).map(|centre| tag(*centre, PILL)),
         }
     });
@@ -92,7 +96,11 @@ pub(crate) fn lay(
             _ => None,
         };
         let key = format!("d{}.n.{}", block.index, node.id);
-        let plain = mark(node, key, service.filter(|_| site.live));
+        let mut plain = mark(node, key, service.filter(|_| site.live));
+        // Low boxes with round sides are a flowchart's alone.
+        if drawing.kind != "flowchart" && node.shape == Shape::Box {
+            plain.ring = rounded(node.rect, CORNER);
+        }
         let Some(corners) = drawing.outlines.get(&node.id) else { return Some(plain) };
         Some(NodeMark { ring: format!("{}Z", outline(corners)), accent: None, ..plain })
     });
@@ -169,14 +177,18 @@ fn ring(node: &Node) -> String {
         }
         _ => {
             let round = if is_round(node) { ry } else { CORNER };
-            let r = round.min(rx).min(ry);
-            let (w, h) = (w - 2.0 * r, h - 2.0 * r);
-            format!(
-                "M{:.1},{y:.1}h{w:.1}a{r},{r} 0 0 1 {r},{r}v{h:.1}a{r},{r} 0 0 1 -{r},{r}h-{w:.1}a{r},{r} 0 0 1 -{r},-{r}v-{h:.1}a{r},{r} 0 0 1 {r},-{r}Z",
-                x + r
-            )
+            rounded(node.rect, round.min(rx).min(ry))
         }
     }
+}
+
+fn rounded(rect: Rect, r: f64) -> String {
+    let (w, h) = (rect.width - 2.0 * r, rect.height - 2.0 * r);
+    format!(
+        "M{:.1},{:.1}h{w:.1}a{r},{r} 0 0 1 {r},{r}v{h:.1}a{r},{r} 0 0 1 -{r},{r}h-{w:.1}a{r},{r} 0 0 1 -{r},-{r}v-{h:.1}a{r},{r} 0 0 1 {r},-{r}Z",
+        rect.x + r,
+        rect.y
+    )
 }
 
 /// Whether both sides of the node are half circles: Mermaid gives such nodes less height than boxes.
@@ -196,6 +208,33 @@ fn accent(node: &Node) -> Option<String> {
             rect.height - 2.0 * CORNER - 4.0
         )
     })
+}
+
+/// A line that leaves out the places of labels: what is drawn over it must not cross their words.
+fn beside(points: &[Point], labels: &[Rect]) -> String {
+    let hidden = |at: Point| {
+        labels.iter().any(|label| {
+            (label.x..=label.x + label.width).contains(&at.x)
+                && (label.y..=label.y + label.height).contains(&at.y)
+        })
+    };
+    let mut d = String::new();
+    let mut down = false;
+    for (nth, pair) in points.windows(2).enumerate() {
+        let (dx, dy) = (pair[1].x - pair[0].x, pair[1].y - pair[0].y);
+        let steps = (dx.hypot(dy) / LINE_STEP).ceil().clamp(1.0, LINE_STEPS_MAX);
+        let first = if nth == 0 { 0 } else { 1 };
+        for step in first..=steps as usize {
+            let share = step as f64 / steps;
+            let at = Point { x: pair[0].x + dx * share, y: pair[0].y + dy * share };
+            let seen = !hidden(at);
+            if seen {
+                let _ = write!(d, "{}{:.1},{:.1}", if down { 'L' } else { 'M' }, at.x, at.y);
+            }
+            down = seen;
+        }
+    }
+    d
 }
 
 pub(crate) fn outline(points: &[Point]) -> String {
