@@ -12,6 +12,7 @@ mod floors;
 mod fmt;
 mod hot;
 mod map;
+mod navigation;
 mod output;
 mod seeds;
 mod serving;

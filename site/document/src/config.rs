@@ -85,6 +85,9 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         if let Some(mut search) = Reader::below(table, "search", findings) {
             config.search_off = search.flag("enable") == Some(false);
         }
+        if let Some(mut print) = Reader::below(table, "print", findings) {
+            config.no_print = print.flag("enable") == Some(false);
+        }
     }
     if let Some(mut ours) = Reader::below(output, "loggia", findings) {
         ours.flag("optional");
@@ -92,6 +95,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         config.edit_url_template = ours.text("edit-url-template").or(config.edit_url_template);
         config.base_url = ours.text("base-url").or(config.base_url);
         config.search_off = ours.flag("search").map_or(config.search_off, |on| !on);
+        config.theme = ours.folder("theme");
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
         config.check = ours.check();

@@ -337,6 +337,11 @@ pub struct Config {
     pub base_url: Option<String>,
     /// `output.loggia.search = false`, else `output.html.search.enable = false`.
     pub search_off: bool,
+    /// `output.loggia.theme`: a folder of the author's style sheets and pieces of HTML, below the
+    /// folder of `book.toml`; `theme` where nothing is said.
+    pub theme: Option<String>,
+    /// `output.html.print.enable = false`: no page with the whole book.
+    pub no_print: bool,
 }
 
 /// `[output.loggia.check]`: what the book thinks of the codes of findings.

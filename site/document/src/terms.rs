@@ -127,8 +127,11 @@ impl<'g> Terms<'g> {
                 "<a href=\"#{}\" aria-describedby=\"{tip}\">{word}</a>",
                 escape(&entry.anchor())
             )),
-            false => out
-                .push_str(&format!("<dfn tabindex=\"0\" aria-describedby=\"{tip}\">{word}</dfn>")),
+            // `pages` makes it a link to the glossary of the book.
+            false => out.push_str(&format!(
+                "<dfn data-term=\"{}\" tabindex=\"0\" aria-describedby=\"{tip}\">{word}</dfn>",
+                escape(&entry.anchor())
+            )),
         }
         let definition = escape(&entry.definition);
         out.push_str(&format!(

@@ -213,10 +213,9 @@ fn terms_are_linked_once_under_each_h2() {
     assert_eq!(page.glossary.len(), 2);
     let hidden =
         self::page(&text.replace("```glossary\n- {term: CQRS, definition: split}\n```", ""));
-    assert!(
-        flat::html(&hidden)
-            .contains("<dfn tabindex=\"0\" aria-describedby=\"term-tip:0\">saga</dfn>")
-    );
+    assert!(flat::html(&hidden).contains(
+        "<dfn data-term=\"glossary-saga\" tabindex=\"0\" aria-describedby=\"term-tip:0\">saga</dfn>"
+    ));
 }
 
 #[test]

@@ -9,14 +9,14 @@ mod phases;
 mod snapshot;
 
 use crate::cli::{EXIT_FINDINGS, Talk};
-use crate::{report, source};
+use crate::{report, source, theme};
 use address::Address;
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use document::Page;
 use evidence::Evidence;
 use output::{MANIFEST, Output};
-use pages::{Assets, Site};
+use pages::{Navigation, Site};
 use phases::Phases;
 use rayon::prelude::*;
 use std::fs;
@@ -56,9 +56,10 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     let evidence = options.snapshot.as_deref().map(snapshot::take).transpose()?;
     let dest = options.dest.as_deref().unwrap_or(&read.build_dir);
     let output = Output::open(dest)?;
-    let assets = Assets::embedded();
+    let (assets, navigation) = (theme::read(&options.dir, config), Navigation::new(&book));
     let site = Site {
         book: &book,
+        navigation: &navigation,
         assets: &assets,
         live: false,
         reload: false,
@@ -69,6 +70,10 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     phases.end("prepare");
 
     write_pages(&output, &site, evidence.as_ref(), &phases)?;
+    pages::extras(&site).par_iter().try_for_each(|path| {
+        let html = pages::render_extra(&site, path, evidence.as_ref());
+        html.map_or(Ok(()), |html| output.write(path, html.as_bytes()))
+    })?;
     phases.end("render and write");
     assets.iter().try_for_each(|asset| output.write(&asset.path, &asset.bytes))?;
     let mut findings = copy_files(&output, &read)?;

@@ -13,3 +13,4 @@ pub mod init;
 mod report;
 pub mod serve;
 pub mod source;
+mod theme;

@@ -151,6 +151,7 @@ impl Source {
 
     fn walk(&mut self) -> anyhow::Result<()> {
         let build_dir = self.build_dir.canonicalize().ok();
+        let theme_dir = crate::theme::folder(&self.root, &self.config);
         let entries = walkdir::WalkDir::new(&self.pages_dir)
             .sort_by_file_name()
             .into_iter()
@@ -158,7 +159,9 @@ impl Source {
                 let written =
                     || build_dir.is_some() && entry.path().canonicalize().ok() == build_dir;
                 entry.depth() == 0
-                    || !(is_foreign(entry) || entry.file_type().is_dir() && written())
+                    || !(is_foreign(entry)
+                        || entry.path() == theme_dir
+                        || entry.file_type().is_dir() && written())
             });
         let mut documents = Vec::new();
         for entry in entries {
@@ -198,14 +201,16 @@ impl Source {
     }
 }
 
-/// Names, lengths and times of change of `book.toml` and of all files of the source folder, as one
-/// number: as long as it stays the same nothing was saved.
-pub(crate) fn stamp(root: &Path, pages_dir: &Path) -> u64 {
+/// Names, lengths and times of change of `book.toml` and of all files of the source folder and the
+/// theme's, as one number: as long as it stays the same nothing was saved.
+pub(crate) fn stamp(root: &Path, pages_dir: &Path, theme_dir: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let files = walkdir::WalkDir::new(pages_dir)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_foreign(entry))
+    let walk = |folder: &Path| {
+        let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+        entries.filter_entry(|entry| entry.depth() == 0 || !is_foreign(entry))
+    };
+    let files = walk(pages_dir)
+        .chain(walk(theme_dir))
         .filter_map(Result::ok)
         .map(walkdir::DirEntry::into_path);
     for path in files.chain([root.join(BOOK_TOML)]) {

@@ -24,18 +24,46 @@ const CSS_ORDER: [&str; 10] = [
 const HASH_DIGITS: usize = 8;
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// Endings and media types of files that style sheets may name.
+const MEDIA: &[(&str, &str)] = &[
+    ("svg", "image/svg+xml"),
+    ("png", "image/png"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("webp", "image/webp"),
+    ("avif", "image/avif"),
+    ("gif", "image/gif"),
+    ("woff2", "font/woff2"),
+    ("woff", "font/woff"),
+    ("ttf", "font/ttf"),
+    ("otf", "font/otf"),
+];
+
 #[derive(RustEmbed)]
 #[folder = "../../themes/default"]
 #[exclude = "templates/*"]
 struct Theme;
 
 /// The theme's files, ready to serve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assets {
     files: Vec<Asset>,
     names: BTreeMap<&'static str, String>,
     /// Whether the scripts could not be put into one and are modules.
     modules: bool,
+    slots: Slots,
+}
+
+/// HTML of the author's for every page, from `head.html`, `header.html` and `footer.html` of the
+/// theme's folder. It is trusted as the book's configuration is, and stands in the page as written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// At the end of `<head>`.
+    pub head: String,
+    /// Below the top bar.
+    pub header: String,
+    /// At the foot.
+    pub footer: String,
 }
 
 /// One file to serve or to write.
@@ -58,19 +86,34 @@ impl Assets {
 
     /// The theme with some files replaced or added: names are relative to the theme's folder, such
     /// as `css/tokens.css`, `js/live.js` or `img/icon.svg`; further `css/*.css` come last in the
-    /// cascade. Templates are compiled in and cannot be replaced.
+    /// cascade, and `custom.css` after all of them. `img/*` and `fonts/*` may be named in style sheets;
+    /// `favicon.svg` or `favicon.png` is the icon; `head.html`, `header.html` and `footer.html` are the
+    /// [`Slots`]. Templates are compiled in and cannot be replaced.
     pub fn with_overrides(overrides: Vec<(String, Vec<u8>)>) -> Self {
         let mut sources: BTreeMap<String, Vec<u8>> = Theme::iter()
             .filter_map(|name| Some((name.to_string(), Theme::get(&name)?.data.into_owned())))
             .collect();
         sources.extend(overrides);
-        let mut assets = Self { files: Vec::new(), names: BTreeMap::new(), modules: false };
-        assets.add_style(&sources);
+        let mut text = |name: &str| {
+            let bytes = sources.remove(name).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let slots = Slots {
+            head: text("head.html"),
+            header: text("header.html"),
+            footer: text("footer.html"),
+        };
+        let mut assets = Self { files: Vec::new(), names: BTreeMap::new(), modules: false, slots };
+        let renamed = assets.add_media(&sources);
+        assets.add_style(&sources, &renamed);
         assets.add_scripts(&sources);
-        if let Some(icon) = sources.get("img/icon.svg") {
-            assets.add("icon", "icon", "svg", "image/svg+xml", icon.clone());
-        }
+        assets.add_icon(&sources);
         assets
+    }
+
+    /// The author's pieces of HTML.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// Every file of the theme.
@@ -95,15 +138,57 @@ impl Assets {
         if self.modules { "type=\"module\"" } else { "defer" }
     }
 
-    fn add_style(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
+    /// Pictures and fonts; gives the names that style sheets have to use for them.
+    fn add_media(&mut self, sources: &BTreeMap<String, Vec<u8>>) -> Vec<(String, String)> {
+        let mut renamed = Vec::new();
+        for (name, bytes) in sources {
+            let Some((stem, ending)) = name.rsplit_once('.') else { continue };
+            let known = MEDIA.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
+            let place = name.starts_with("img/") || name.starts_with("fonts/");
+            let Some((_, mime)) = known.filter(|_| place && name != "img/icon.svg") else {
+                continue;
+            };
+            let hashed = format!("{stem}.{}.{ending}", hash(bytes));
+            let path = format!("assets/{hashed}");
+            self.files.push(Asset { path, mime, bytes: bytes.clone() });
+            renamed.push((name.clone(), hashed));
+        }
+        renamed
+    }
+
+    fn add_icon(&mut self, sources: &BTreeMap<String, Vec<u8>>) {
+        let known = [
+            ("favicon.svg", "svg", "image/svg+xml"),
+            ("favicon.png", "png", "image/png"),
+            ("img/icon.svg", "svg", "image/svg+xml"),
+        ];
+        if let Some((name, ending, mime)) =
+            known.iter().find(|(name, ..)| sources.contains_key(*name))
+        {
+            self.add("icon", "icon", ending, mime, sources[*name].clone());
+        }
+    }
+
+    fn add_style(&mut self, sources: &BTreeMap<String, Vec<u8>>, renamed: &[(String, String)]) {
         let further = sources
             .keys()
             .map(String::as_str)
             .filter(|name| is_in(name, "css/", ".css") && !CSS_ORDER.contains(name));
         let mut style = Vec::new();
-        for part in CSS_ORDER.into_iter().chain(further).filter_map(|name| sources.get(name)) {
+        let names = CSS_ORDER.into_iter().chain(further).chain(["custom.css"]);
+        for part in names.filter_map(|name| sources.get(name)) {
             style.extend_from_slice(part);
             style.push(b'\n');
+        }
+        if !renamed.is_empty() {
+            let mut text = String::from_utf8_lossy(&style).into_owned();
+            for (name, hashed) in renamed {
+                for before in ["\"", "'", "(", "\"../", "'../", "(../"] {
+                    let lead = before.trim_end_matches("../");
+                    text = text.replace(&format!("{before}{name}"), &format!("{lead}{hashed}"));
+                }
+            }
+            style = text.into_bytes();
         }
         self.add("style", "loggia", "css", "text/css; charset=utf-8", style);
     }

@@ -1,8 +1,11 @@
 //! What stands around the content of every page: head, top bar, sidebar, table of contents.
 
+use crate::assets::Slots;
 use crate::cells::Values;
+use crate::markup::escape;
+use crate::navigation::{Beside, Crumb, Tree};
 use crate::overlay::encode;
-use crate::{Cells, Site, theme};
+use crate::{Cells, Site, extras, theme};
 use document::{Page, Section, Theme};
 use evidence::Evidence;
 
@@ -32,26 +35,27 @@ pub(crate) struct Frame<'a> {
     pub(crate) root: String,
     pub(crate) home: String,
     pub(crate) view: &'static str,
-    pub(crate) groups: Vec<Group<'a>>,
+    /// `book` for pages that a reader may visit without a full load, `live` for views, else `apart`.
+    pub(crate) kind: &'static str,
+    /// Address below the root.
+    pub(crate) here: &'a str,
+    /// Whether search engines are to leave it out.
+    pub(crate) hidden: bool,
+    /// The sidebar's tree, as HTML.
+    pub(crate) tree: String,
+    pub(crate) crumbs: Vec<Crumb<'a>>,
+    pub(crate) previous: Option<Beside<'a>>,
+    pub(crate) next: Option<Beside<'a>>,
+    /// The author's own pieces of HTML, from the theme's folder.
+    pub(crate) slots: &'a Slots,
+    /// Whether the glossary of all terms, and everything on one page, are named.
+    pub(crate) glossary: bool,
+    pub(crate) print: bool,
     pub(crate) services: Vec<SideService>,
     pub(crate) toc: Vec<TocEntry<'a>>,
     pub(crate) problems: String,
     pub(crate) values: Values<'a>,
     site: &'a Site<'a>,
-}
-
-/// Pages of one folder.
-pub(crate) struct Group<'a> {
-    pub(crate) title: String,
-    pub(crate) entries: Vec<Entry<'a>>,
-}
-
-/// A page in the sidebar; without an address where it is the only one and its sections say it all.
-pub(crate) struct Entry<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) href: Option<String>,
-    pub(crate) current: bool,
-    pub(crate) sections: Vec<SideSection<'a>>,
 }
 
 /// A section of the open page in the sidebar.
@@ -60,6 +64,27 @@ pub(crate) struct SideSection<'a> {
     pub(crate) title: &'a str,
     pub(crate) sub: bool,
     pub(crate) key: String,
+}
+
+impl SideSection<'_> {
+    /// Key of its dot.
+    pub(crate) fn dot(&self) -> String {
+        format!("{}.health", self.key)
+    }
+
+    /// Its entry; `below` stands under the page's.
+    pub(crate) fn html(&self, values: Values, below: bool) -> String {
+        let dot = match values.has("live.at") {
+            true => format!("{} ", values.dot(&self.key, ".health")),
+            false => String::new(),
+        };
+        format!(
+            "<li><a href=\"#{}\" data-spy{}>{dot}<span>{}</span></a></li>\n",
+            escape(self.id),
+            if self.sub || below { " class=\"sub\"" } else { "" },
+            escape(self.title)
+        )
+    }
 }
 
 /// A service in the sidebar.
@@ -99,6 +124,10 @@ impl<'a> Frame<'a> {
         let root = site.root(place.path);
         let look = look(site, place.page);
         let config = &site.book.config;
+        let path = place.page.map(|page| page.path.as_str());
+        let [previous, next] =
+            path.map_or([None, None], |path| site.navigation.beside(path, &root));
+        let values = Values(cells);
         let description = place.page.and_then(|page| {
             let hero = page.hero.as_ref().and_then(|hero| hero.subtitle.clone());
             page.description.clone().or(hero)
@@ -123,11 +152,24 @@ impl<'a> Frame<'a> {
                 View::Drift => "drift",
                 View::Nothing => "",
             },
-            groups: groups(site, &root, place.page),
+            kind: match place.view {
+                View::Docs => "book",
+                View::Nothing => "apart",
+                _ => "live",
+            },
+            here: place.path,
+            hidden: place.view == View::Nothing,
+            tree: tree(site, &root, place, values),
+            crumbs: path.map_or_else(Vec::new, |path| site.navigation.way(path, &root)),
+            previous,
+            next,
+            slots: site.assets.slots(),
+            glossary: extras::has(site, extras::GLOSSARY) && site.book.pages.len() > 1,
+            print: extras::has(site, extras::PRINT),
             services: evidence.map_or_else(Vec::new, |evidence| services(&root, place, evidence)),
             toc: place.page.map_or_else(Vec::new, toc),
             problems: String::new(),
-            values: Values(cells),
+            values,
             root,
             site,
         }
@@ -136,6 +178,11 @@ impl<'a> Frame<'a> {
     /// How the script is loaded.
     pub(crate) fn script_kind(&self) -> &'static str {
         self.site.assets.script_kind()
+    }
+
+    /// Media type of the icon.
+    pub(crate) fn icon_type(&self) -> &'static str {
+        if self.site.assets.path("icon").ends_with(".png") { "image/png" } else { "image/svg+xml" }
     }
 
     /// Address of one of the theme's files.
@@ -153,7 +200,7 @@ fn canonical_path(path: &str) -> &str {
 }
 
 /// A page's own colours; pages below `/live/` take those of the first page that has any.
-fn look<'a>(site: &'a Site, page: Option<&'a Page>) -> &'a Theme {
+pub(crate) fn look<'a>(site: &'a Site, page: Option<&'a Page>) -> &'a Theme {
     static PLAIN: std::sync::LazyLock<Theme> = std::sync::LazyLock::new(Theme::default);
     let first =
         || site.book.pages.iter().map(|page| &page.theme).find(|look| theme::has_tokens(look));
@@ -168,34 +215,18 @@ fn home(site: &Site, root: &str) -> String {
     }
 }
 
-fn groups<'a>(site: &'a Site, root: &str, open: Option<&'a Page>) -> Vec<Group<'a>> {
-    let pages = &site.book.pages;
-    let mut groups: Vec<(&str, Group)> = Vec::new();
-    for page in pages {
-        let folder = page.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let current = open.is_some_and(|open| open.id == page.id);
-        let alone = pages.len() == 1 && current;
-        let entry = Entry {
-            title: &page.title,
-            href: (!alone).then(|| format!("{root}{}", page.path)),
-            current,
-            sections: open.filter(|_| current).map_or_else(Vec::new, sections),
+/// The sidebar's tree. The only page of a book has no entry: its sections say it all.
+fn tree(site: &Site, root: &str, place: &Place, values: Values) -> String {
+    let sections = place.page.map_or_else(Vec::new, sections);
+    let path = place.page.map(|page| page.path.as_str()).or(Some(place.path));
+    if site.book.pages.len() == 1 && place.page.is_some() {
+        let entries: String = sections.iter().map(|section| section.html(values, false)).collect();
+        return match entries.is_empty() {
+            true => String::new(),
+            false => format!("<h2>Sections</h2>\n<ul>\n{entries}</ul>\n"),
         };
-        match groups.iter_mut().find(|(known, _)| *known == folder) {
-            Some((_, group)) => group.entries.push(entry),
-            None => groups
-                .push((folder, Group { title: folder_title(folder, alone), entries: vec![entry] })),
-        }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
-}
-
-fn folder_title(folder: &str, alone: bool) -> String {
-    match folder {
-        "" if alone => "Sections".to_owned(),
-        "" => "Pages".to_owned(),
-        folder => folder.replace(['-', '_'], " ").replace('/', " / "),
-    }
+    Tree::new(site, root, path, &sections, values).html()
 }
 
 fn sections(page: &Page) -> Vec<SideSection<'_>> {

@@ -6,7 +6,7 @@ use crate::markup::escape;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
 use crate::spots::{Spot, spots};
-use crate::{Cells, Site, cells_for_page, drift, live, map};
+use crate::{Cells, Site, cells_for_page, drift, extras, live, map};
 use askama::Template;
 use diagnostics::Diagnostic;
 use document::{DiagramBlock, Hero, Kpi, Page, Piece};
@@ -62,7 +62,7 @@ fn edit_link(site: &Site, page: &Page) -> Option<String> {
 }
 
 /// Writes a page's pieces.
-struct Body<'a> {
+pub(crate) struct Body<'a> {
     site: &'a Site<'a>,
     page: &'a Page,
     evidence: Option<&'a Evidence>,
@@ -73,7 +73,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn new(
+    pub(crate) fn new(
         site: &'a Site,
         page: &'a Page,
         evidence: Option<&'a Evidence>,
@@ -90,13 +90,13 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         self.page.pieces.iter().map(|piece| self.piece(piece)).collect()
     }
 
     fn piece(&self, piece: &Piece) -> String {
         match piece {
-            Piece::Html(html) => html.clone(),
+            Piece::Html(html) => self.prose(html),
             Piece::Heading { section, html } => self.heading(*section, html),
             Piece::Diagram(block) => self.diagram(block),
             Piece::KpiGrid(kpis) => self.grid(kpis),
@@ -110,6 +110,30 @@ impl<'a> Body<'a> {
             Piece::Figure(kpi) => self.figure(kpi),
             Piece::Broken { language, source, finding } => broken(language, source, finding),
         }
+    }
+
+    /// Terms whose page shows no glossary lead to the glossary of the book.
+    fn prose(&self, html: &str) -> String {
+        const OPEN: &str = "<dfn data-term=\"";
+        if !extras::has(self.site, extras::GLOSSARY) {
+            return html.to_owned();
+        }
+        let mut pieces = html.split(OPEN);
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let parts = piece.split_once("\" tabindex=\"0\"").and_then(|(anchor, rest)| {
+                let (word, rest) = rest.split_once("</dfn>")?;
+                Some((anchor, word, rest))
+            });
+            match parts {
+                Some((anchor, word, rest)) => {
+                    let (root, glossary) = (escape(&self.root), extras::GLOSSARY);
+                    out.push_str(&format!("<a href=\"{root}{glossary}#{anchor}\"{word}</a>{rest}"));
+                }
+                None => out.extend([OPEN, piece]),
+            }
+        }
+        out
     }
 
     fn heading(&self, index: usize, html: &str) -> String {

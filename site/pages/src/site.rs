@@ -1,12 +1,14 @@
 //! What all pages of one book have in common.
 
-use crate::Assets;
+use crate::{Assets, Navigation};
 use document::Book;
 
 /// A book with everything that its pages need apart from their own content.
 pub struct Site<'a> {
     /// The book.
     pub book: &'a Book,
+    /// The tree of that book.
+    pub navigation: &'a Navigation,
     /// The theme's files.
     pub assets: &'a Assets,
     /// Whether a server with telemetry stands behind the page: live values, links to `/live/`.

@@ -36,6 +36,15 @@ export function diagrams() {
   document.addEventListener("focusin", (event) => full && near(event, FIGURE)?.id !== full && leave());
 }
 
+/** Another page came: its figures have the same names. */
+export function visited() {
+  full = "";
+  views.clear();
+  begun.clear();
+  settle();
+  find();
+}
+
 const FIGURE = "figure.diagram:has(.drawing)";
 /** @returns {any[]} */
 const figures = () => [...document.querySelectorAll(FIGURE)];

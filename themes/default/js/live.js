@@ -22,14 +22,24 @@ let address = "";
 /** The shape that the page was last fetched for: never twice for the same. */
 let fetchedFor = "";
 
-/** @param {string} events address of the event stream */
-export function connect(events) {
-  address = events;
+/** Starts, where a server with telemetry stands behind the page. */
+export function connect() {
+  address = document.body.dataset.events || "";
+  if (!address) return;
   index();
   document.addEventListener("visibilitychange", () => (document.hidden ? pause() : open()));
   addEventListener("pagehide", pause);
   addEventListener("pageshow", (event) => event.persisted && open());
   setInterval(age, 1000);
+  if (!document.hidden) open();
+}
+
+/** After a visit to another page: its stream instead of the old one. */
+export function follow() {
+  if (!address) return;
+  address = document.body.dataset.events || address;
+  fetchedFor = "";
+  index();
   if (!document.hidden) open();
 }
 

@@ -1,14 +1,39 @@
-// Starts what the page asks for: live values, following its source, the scroll spy, closer looks at diagrams.
-import { diagrams } from "./diagram.js";
-import { connect } from "./live.js";
+// Starts what the page asks for. Each module listens once; what depends on the page's elements starts
+// anew whenever others take their place.
+import { onArrive } from "./arrive.js";
+import { diagrams, visited } from "./diagram.js";
+import { headings } from "./headings.js";
+import { keyboard, shortcut } from "./keys.js";
+import { connect, follow } from "./live.js";
+import { lost } from "./lost.js";
+import { settleSide, sidebar, toggleSide } from "./side.js";
 import { spy } from "./spy.js";
+import { terms } from "./terms.js";
+import { forget, go, travel } from "./travel.js";
 
-spy();
+document.documentElement.dataset.modules = "";
+keyboard();
+sidebar();
+headings();
+terms();
 diagrams();
-if (document.body.dataset.events) connect(document.body.dataset.events);
+connect();
+travel();
 
-// On small screens the sidebar is a popover: a link in it closes it.
-document.addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("#side a") : null;
-  if (link && link.closest(":popover-open")) document.getElementById("side")?.hidePopover();
-});
+onArrive(spy);
+onArrive(settleSide);
+onArrive(lost);
+onArrive((how) => how === "refresh" && forget());
+onArrive((how) => how === "visit" && (visited(), follow()));
+
+/** @param {"prev" | "next"} rel @returns {HTMLAnchorElement | null} */
+const beside = (rel) => document.querySelector(`.beside a[rel=${rel}]`);
+/** @param {string} selector @returns {HTMLElement | null} */
+const button = (selector) => document.querySelector(selector);
+
+shortcut(["/", "Mod+k"], "Search", () => button("[data-search-open]")?.click(), { when: () => !!button("[data-search-open]:not([hidden])") });
+shortcut("ArrowLeft", "Previous page", () => go(beside("prev")?.href ?? ""), { group: "Book", when: () => !!beside("prev") });
+shortcut("ArrowRight", "Next page", () => go(beside("next")?.href ?? ""), { group: "Book", when: () => !!beside("next") });
+shortcut("t", "Light, dark or as the system says", () => button("#mode")?.click());
+shortcut("s", "Show or hide the sidebar", toggleSide);
+shortcut("e", "Edit this page", () => button("a[data-edit]")?.click(), { group: "Book", when: () => !!button("a[data-edit]") });

@@ -1,10 +1,10 @@
-// Light, dark or as the system says. Loaded before the first paint, so that the saved choice shows at
+// Light, dark or as the system says, and the button that prints. Loaded before the first paint, so that the saved choice shows at
 // once, and as a plain script, so that it also works in a page opened from a file.
 (() => {
   const KEY = "loggia-mode";
   const MODES = ["auto", "light", "dark"];
   const root = document.documentElement;
-  const authors = root.dataset.mode || "auto";
+  let authors = root.dataset.mode || "auto";
 
   /** @returns {string | null} the saved choice; a browser may refuse to say */
   const saved = () => {
@@ -27,8 +27,15 @@
   root.dataset.script = "";
   apply(MODES.includes(choice || "") ? /** @type {string} */ (choice) : authors);
   document.addEventListener("DOMContentLoaded", () => apply(root.dataset.mode || "auto"));
+  // A visit to another page of the book brings that page's wish.
+  document.addEventListener("loggia:mode", (event) => {
+    authors = /** @type {CustomEvent} */ (event).detail || "auto";
+    apply(MODES.includes(saved() || "") ? /** @type {string} */ (saved()) : authors);
+  });
   document.addEventListener("click", (event) => {
-    if (!(event.target instanceof Element) || !event.target.closest("#mode")) return;
+    if (!(event.target instanceof Element)) return;
+    if (event.target.closest("[data-print]")) window.print();
+    if (!event.target.closest("#mode")) return;
     const next = MODES[(MODES.indexOf(root.dataset.mode || "auto") + 1) % MODES.length];
     try {
       localStorage.setItem(KEY, next);

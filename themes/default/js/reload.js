@@ -1,9 +1,9 @@
 // Fetches the page again and puts it in place without losing the reader's place.
+import { arrived } from "./arrive.js";
 import { morph } from "./morph.js";
-import { spy } from "./spy.js";
 
 /** Parts that follow the source; the stream and the top bar stay. */
-const PARTS = ["#main", "#side", "#toc", "#problems"];
+const PARTS = ["#main", "#side", "#toc", "#problems", ".site-header", ".site-foot"];
 
 /** @returns {Promise<boolean>} whether the page was replaced */
 export async function refresh() {
@@ -33,7 +33,7 @@ export async function refresh() {
   if (style && newer && style.textContent !== newer.textContent) style.textContent = newer.textContent;
   document.body.dataset.shape = next.body.dataset.shape || "";
   restore();
-  spy();
+  arrived("refresh");
   requestAnimationFrame(() => requestAnimationFrame(() => document.documentElement.style.removeProperty("overflow-anchor")));
   return true;
 }

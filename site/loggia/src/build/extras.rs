@@ -30,16 +30,8 @@ pub(super) fn write(output: &Output, site: &Site, path: &str) -> anyhow::Result<
         unless_taken(SITEMAP, &|| sitemap(site.book, url))?;
     }
     // It is answered at any depth, so its links begin at the root of the host.
-    let rooted =
-        Site { book: site.book, assets: site.assets, base: path.to_owned(), url: None, ..*site };
-    unless_taken(NOT_FOUND, &|| {
-        pages::render_error(
-            &rooted,
-            404,
-            "There is no such page",
-            "It may have been renamed. The pages of this book are in the sidebar.",
-        )
-    })
+    let rooted = Site { base: path.to_owned(), url: None, ..*site };
+    unless_taken(NOT_FOUND, &|| pages::render_lost(&rooted, None))
 }
 
 fn llms(site: &Site) -> String {

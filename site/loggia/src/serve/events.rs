@@ -141,6 +141,7 @@ struct Reader {
     sent: Option<Arc<Cells>>,
     page: Option<Arc<Page>>,
     book: Arc<document::Book>,
+    assets: Arc<pages::Assets>,
     waiting: VecDeque<Event>,
     _permit: OwnedSemaphorePermit,
 }
@@ -151,6 +152,7 @@ impl Reader {
         let shown = app.shown.subscribe();
         evidence.mark_changed();
         let book = Arc::clone(&shown.borrow().book);
+        let assets = Arc::clone(&shown.borrow().assets);
         let page = book.page(&view.page).cloned();
         let mut reader = Self {
             app,
@@ -160,6 +162,7 @@ impl Reader {
             sent: None,
             page,
             book,
+            assets,
             waiting: VecDeque::new(),
             _permit: permit,
         };
@@ -204,20 +207,25 @@ impl Reader {
 
     /// A new version of this page, or of what stands around every page.
     fn tell_reload(&mut self) {
-        let book = Arc::clone(&self.shown.borrow_and_update().book);
+        let (book, assets) = {
+            let shown = self.shown.borrow_and_update();
+            (Arc::clone(&shown.book), Arc::clone(&shown.assets))
+        };
         let page = book.page(&self.view.page).cloned();
         let same_page = match (&page, &self.page) {
             (Some(new), Some(old)) => Arc::ptr_eq(new, old),
             (None, None) => true,
             _ => false,
         };
-        if !(same_page && same_frame(&book, &self.book)) {
+        let same_theme = Arc::ptr_eq(&assets, &self.assets);
+        if !(same_page && same_theme && same_frame(&book, &self.book)) {
             let data = serde_json::json!({ "page": self.view.page }).to_string();
             self.waiting.push_back(Event::default().event("reload").data(data));
             self.sent = None;
         }
         self.page = page;
         self.book = book;
+        self.assets = assets;
         self.tell_problems();
     }
 
@@ -238,7 +246,7 @@ fn same_frame(a: &document::Book, b: &document::Book) -> bool {
     let frame = |book: &document::Book| -> Vec<(String, String)> {
         book.pages.iter().map(|page| (page.path.clone(), page.title.clone())).collect()
     };
-    a.config == b.config && frame(a) == frame(b)
+    a.config == b.config && a.outline == b.outline && frame(a) == frame(b)
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> String {

@@ -48,6 +48,6 @@ impl Choice {
 
 pub(super) async fn show(State(app): State<Arc<App>>, Query(choice): Query<Choice>) -> Response {
     let shown = app.shown();
-    let site = views::site(&app, &shown.book);
+    let site = views::site(&app, &shown);
     views::html(pages::render_map(&site, &choice.view(), &app.evidence()))
 }

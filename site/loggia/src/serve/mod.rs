@@ -18,12 +18,11 @@ mod tick;
 mod views;
 mod watch;
 
-use crate::{report, source};
+use crate::{report, source, theme};
 use anyhow::Context;
 use document::ScrapeTarget;
 use evidence::Evidence;
 use futures_util::FutureExt;
-use pages::Assets;
 use shown::Shown;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -84,7 +83,6 @@ pub struct Running {
 /// What routes and tasks share.
 pub(crate) struct App {
     options: Options,
-    assets: Assets,
     backend: Arc<Backend>,
     shown: channel::Sender<Shown>,
     evidence: channel::Sender<Arc<Evidence>>,
@@ -173,12 +171,12 @@ impl Running {
 impl App {
     fn new(options: Options, read: &source::Source, book: document::Book) -> Arc<Self> {
         let token = options.token.clone();
+        let assets = Arc::new(theme::read(&options.dir, read.config()));
         let app = Self {
             options,
-            assets: Assets::embedded(),
             backend: Arc::new(Backend::new(telemetry::Limits::default())),
             evidence: channel::Sender::new(Arc::new(tick::nothing_yet(&book))),
-            shown: channel::Sender::new(Shown::first(book)),
+            shown: channel::Sender::new(Shown::first(book, assets)),
             files: RwLock::default(),
             events: events::Cache::default(),
             started: Instant::now(),

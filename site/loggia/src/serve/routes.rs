@@ -105,11 +105,11 @@ async fn page_or_file(
     if let Some(answer) = file(&app, &path, request).await {
         return answer;
     }
-    views::not_found(
-        &app,
-        "There is no such page",
-        "It may have been renamed. The pages of this book are in the sidebar.",
-    )
+    let site = views::site(&app, &shown);
+    if let Some(html) = pages::render_extra(&site, &path, Some(&app.evidence())) {
+        return views::html(html);
+    }
+    (StatusCode::NOT_FOUND, views::html(pages::render_lost(&site, Some(&path)))).into_response()
 }
 
 async fn wrong_method(request: Request) -> Response {
@@ -124,7 +124,7 @@ fn show_page(app: &App, page: &Arc<Page>) -> Response {
     let evidence = app.evidence();
     let shown = app.shown();
     let problems = shown.problems(&page.id);
-    let site = views::site(app, &shown.book);
+    let site = views::site(app, &shown);
     let html = pages::render_page(&site, page, Some(&evidence), &problems, shown.is_kept(&page.id));
     ([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response()
 }
@@ -135,7 +135,8 @@ async fn asset(
     request: Request,
 ) -> Response {
     let path = format!("assets/{path}");
-    match app.assets.get(&path) {
+    let shown = app.shown();
+    match shown.assets.get(&path) {
         Some(asset) => (
             [(header::CONTENT_TYPE, asset.mime), (header::CACHE_CONTROL, FOREVER)],
             asset.bytes.clone(),

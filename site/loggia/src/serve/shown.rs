@@ -3,6 +3,7 @@
 
 use diagnostics::{Code, Diagnostic};
 use document::{Book, Page};
+use pages::{Assets, Navigation};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,6 +14,10 @@ pub(crate) struct Shown {
     newest: Arc<Book>,
     /// As served.
     pub(crate) book: Arc<Book>,
+    /// Its tree.
+    pub(crate) navigation: Arc<Navigation>,
+    /// The theme's files.
+    pub(crate) assets: Arc<Assets>,
     /// Findings by page id; those of the book as a whole stand under every page.
     problems: BTreeMap<String, Vec<Diagnostic>>,
     everywhere: Vec<Diagnostic>,
@@ -20,14 +25,14 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// The first version: there is no better one to keep, so a broken page is shown as far as it goes.
-    pub(crate) fn first(book: Book) -> Self {
-        Self::with(Arc::new(book), None)
+    pub(crate) fn first(book: Book, assets: Arc<Assets>) -> Self {
+        Self::with(Arc::new(book), assets, None)
     }
 
     /// The next version. A page whose new text loses something (a diagram that does not parse, front
     /// matter that cannot be read) stays as it was; its findings are shown above it.
-    pub(crate) fn next(&self, book: Book) -> Self {
-        Self::with(Arc::new(book), Some(self))
+    pub(crate) fn next(&self, book: Book, assets: Arc<Assets>) -> Self {
+        Self::with(Arc::new(book), assets, Some(self))
     }
 
     /// The newest parsed book, whether it is served or not.
@@ -50,7 +55,7 @@ impl Shown {
         }
     }
 
-    fn with(newest: Arc<Book>, before: Option<&Self>) -> Self {
+    fn with(newest: Arc<Book>, assets: Arc<Assets>, before: Option<&Self>) -> Self {
         let served: HashMap<&str, &Arc<Page>> = before
             .into_iter()
             .flat_map(|shown| shown.book.pages.iter().map(|page| (page.id.as_str(), page)))
@@ -99,7 +104,8 @@ impl Shown {
                 None => everywhere.push(found.clone()),
             }
         }
-        Self { newest, book: Arc::new(book), problems, everywhere }
+        let navigation = Arc::new(Navigation::new(&book));
+        Self { newest, book: Arc::new(book), navigation, assets, problems, everywhere }
     }
 }
 

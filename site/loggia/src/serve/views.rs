@@ -3,6 +3,7 @@
 use super::App;
 use super::charts::charts;
 use super::events::View;
+use super::shown::Shown;
 use super::tick::now_ms;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -25,10 +26,11 @@ const TRACES_SHOWN: usize = 50;
 const TRACES_MAX: usize = 500;
 
 /// What pages need to know besides their content. The server answers at the root.
-pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
+pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
     Site {
-        book,
-        assets: &app.assets,
+        book: &shown.book,
+        navigation: &shown.navigation,
+        assets: &shown.assets,
         live: true,
         reload: app.options.watch,
         base: "/".to_owned(),
@@ -40,7 +42,7 @@ pub(super) fn site<'a>(app: &'a App, book: &'a Book) -> Site<'a> {
 /// The live values of a view, or `None` when there is no such.
 pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells> {
     let shown = app.shown();
-    let site = site(app, &shown.book);
+    let site = site(app, &shown);
     if let Some(page) = shown.book.page(&view.page) {
         return Some(pages::cells_for_page(&site, page, evidence));
     }
@@ -62,13 +64,13 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
 /// `GET /live/drift`.
 pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
     let shown = app.shown();
-    html(pages::render_drift(&site(&app, &shown.book), &app.evidence()))
+    html(pages::render_drift(&site(&app, &shown), &app.evidence()))
 }
 
 /// `GET /live/services`.
 pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
     let shown = app.shown();
-    html(pages::render_services(&site(&app, &shown.book), &app.evidence()))
+    html(pages::render_services(&site(&app, &shown), &app.evidence()))
 }
 
 /// `?range=15m`.
@@ -102,7 +104,7 @@ pub(super) async fn service(
     };
     let shown = app.shown();
     let view = service_view(&app, &shown.book, service, &evidence, range_s);
-    html(pages::render_service(&site(&app, &shown.book), &view, &evidence))
+    html(pages::render_service(&site(&app, &shown), &view, &evidence))
 }
 
 /// The range as typed (`900` or `15m`), or the usual one; `None` for one that is not offered.
@@ -230,7 +232,7 @@ pub(super) async fn traces(
         operations: operations.iter().map(ToString::to_string).collect(),
         problem,
     };
-    let page = pages::render_traces(&site(&app, &shown.book), &view, Some(&app.evidence()));
+    let page = pages::render_traces(&site(&app, &shown), &view, Some(&app.evidence()));
     (status, html(page)).into_response()
 }
 
@@ -268,7 +270,7 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             }
             all
         });
-    html(pages::render_trace(&site(&app, &shown.book), &trace, &documented, Some(&evidence)))
+    html(pages::render_trace(&site(&app, &shown), &trace, &documented, Some(&evidence)))
 }
 
 /// A 404 page.
@@ -278,7 +280,7 @@ pub(super) fn not_found(app: &App, title: &str, what_to_do: &str) -> Response {
 
 fn problem_page(app: &App, status: StatusCode, title: &str, what_to_do: &str) -> Response {
     let shown = app.shown();
-    let page = pages::render_error(&site(app, &shown.book), status.as_u16(), title, what_to_do);
+    let page = pages::render_error(&site(app, &shown), status.as_u16(), title, what_to_do);
     (status, html(page)).into_response()
 }
 

@@ -4,7 +4,7 @@
 use super::App;
 use super::changes::{Changed, Changes};
 use crate::source::Source;
-use crate::{report, source};
+use crate::{report, source, theme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,22 +51,29 @@ pub(super) async fn run(app: Arc<App>) {
 fn watch_folders(app: &App, changes: &mut Changes) {
     // Deep ones first: a folder that is watched with all below it is not watched again without.
     changes.watch(&app.pages_dir(), true);
+    let theme = theme::folder(&app.options.dir, &app.shown().book.config);
+    if theme.is_dir() {
+        changes.watch(&theme, true);
+    }
     changes.watch(&app.options.dir, false);
 }
 
 /// Names, lengths and times of change of all files of the book, as one number.
 async fn stamp(app: &Arc<App>) -> Option<u64> {
     let (root, pages) = (app.options.dir.clone(), app.pages_dir());
-    tokio::task::spawn_blocking(move || source::stamp(&root, &pages)).await.ok()
+    let own_theme = theme::folder(&root, &app.shown().book.config);
+    tokio::task::spawn_blocking(move || source::stamp(&root, &pages, &own_theme)).await.ok()
 }
 
 /// Reads what changed and shows it. Gives what is to be read on from; nothing where the folder could
 /// not be read.
 fn reload(app: &App, before: Option<Source>, changed: &Changed) -> Option<Source> {
     let paths: Vec<PathBuf> = changed.paths.iter().cloned().collect();
+    let folder = theme::folder(&app.options.dir, &app.shown().book.config);
+    let themed = changed.all || paths.iter().any(|path| is_within(path, &folder));
     let read = match &before {
         Some(before) if !changed.all => {
-            if !paths.iter().any(|path| before.concerns(path)) {
+            if !themed && !paths.iter().any(|path| before.concerns(path)) {
                 return Some(before.clone());
             }
             before.again(&paths)
@@ -75,7 +82,7 @@ fn reload(app: &App, before: Option<Source>, changed: &Changed) -> Option<Source
     };
     match read {
         Ok(read) => {
-            show(app, &read);
+            show(app, &read, themed);
             Some(read)
         }
         Err(error) => {
@@ -85,7 +92,13 @@ fn reload(app: &App, before: Option<Source>, changed: &Changed) -> Option<Source
     }
 }
 
-fn show(app: &App, read: &Source) {
+/// Whether a path that was reported lies in a folder, however either of them is written.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    path.starts_with(folder) || path.starts_with(whole)
+}
+
+fn show(app: &App, read: &Source, themed: bool) {
     let before = app.shown();
     let book = read.assemble(Some(before.newest()));
     let old = before.newest();
@@ -95,7 +108,14 @@ fn show(app: &App, read: &Source) {
         && book.outline == old.outline
         && book.pages.iter().zip(&old.pages).all(|(new, old)| Arc::ptr_eq(new, old));
     app.set_files(read);
-    if same {
+    let assets = match themed || book.config.theme != old.config.theme {
+        true => Arc::new(theme::read(&app.options.dir, read.config())),
+        false => Arc::clone(&before.assets),
+    };
+    // An equal theme stays the same one, so that no open page is told of it.
+    let same_theme = assets == before.assets;
+    let assets = if same_theme { Arc::clone(&before.assets) } else { assets };
+    if same && same_theme {
         return;
     }
     if app.options.print_findings {
@@ -104,7 +124,7 @@ fn show(app: &App, read: &Source) {
         fresh.retain(|found| !known.contains(found));
         report::print(&fresh);
     }
-    app.show(before.next(book));
+    app.show(before.next(book, assets));
 }
 
 /// Whether `path` is inside the folder of pages, for files served as they are.

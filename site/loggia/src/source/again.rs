@@ -26,7 +26,8 @@ impl Source {
     /// The path below the source folder, unless it belongs to somebody else or is what we write.
     fn name_below(&self, path: &Path) -> Option<String> {
         let relative = path.strip_prefix(&self.pages_dir).ok()?;
-        if path.starts_with(&self.build_dir) {
+        let theme = crate::theme::folder(&self.root, &self.config);
+        if path.starts_with(&self.build_dir) || path.starts_with(theme) {
             return None;
         }
         let mut parts = Vec::new();

@@ -7,7 +7,7 @@ use evidence::{
     Evidence, Figure, Health, KpiEvidence, MapEdge, MapNode, NodeEvidence, Observation, PageDrift,
     PageEvidence, ServiceEvidence, ServiceMap, Strip, UndocumentedCall, Verdict,
 };
-use pages::{Assets, Call, Chart, ChartSeries, Documented, ServiceView, Site};
+use pages::{Assets, Call, Chart, ChartSeries, Documented, Navigation, ServiceView, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use traces::{
@@ -70,7 +70,9 @@ pub(crate) fn book() -> Book {
 }
 
 pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
-    Site { book, assets, live: true, reload: true, base: String::new(), url: None, now_ms: NOW }
+    let navigation = Box::leak(Box::new(Navigation::new(book)));
+    let (base, url) = (String::new(), None);
+    Site { book, navigation, assets, live: true, reload: true, base, url, now_ms: NOW }
 }
 
 pub(crate) fn evidence(book: &Book) -> Evidence {

@@ -49,6 +49,11 @@ fn every_page() -> Vec<(&'static str, String)> {
             ),
         ),
         ("error", pages::render_error(&site, 404, HOSTILE, HOSTILE)),
+        (
+            "glossary",
+            pages::render_extra(&site, "glossary.html", Some(&evidence))
+                .expect("the book has terms"),
+        ),
     ]
 }
 

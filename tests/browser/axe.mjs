@@ -1,0 +1,33 @@
+// Asks axe-core about every kind of page, light and dark, wide and narrow: node axe.mjs URL PATH ...
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { check, step, withBrowser } from "./chromium.mjs";
+
+const [url, ...paths] = process.argv.slice(2);
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WIDTHS = [1440, 390];
+const MODES = ["light", "dark"];
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+await withBrowser(async (_browser, open) => {
+  let [looks, passed] = [0, 0];
+  const found = [];
+  for (const path of paths) {
+    for (const width of WIDTHS) {
+      const page = await open(new URL(path, url).href, { viewport: { width, height: 900 } });
+      for (const mode of MODES) {
+        await page.evaluate((mode) => { document.documentElement.dataset.mode = mode; }, mode);
+        await page.evaluate(AXE);
+        const told = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ["violations"] }), TAGS);
+        looks++;
+        passed += told.passes.length;
+        for (const rule of told.violations) {
+          for (const node of rule.nodes) found.push(`${path} ${width} ${mode}: ${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\n").slice(1).join(" ").slice(0, 200)}`);
+        }
+      }
+      await page.context().close();
+    }
+  }
+  step(`axe-core: ${paths.length} pages, ${looks} looks, ${passed} rules passed, ${found.length} violations`);
+  check(found.length === 0, [...new Set(found)].slice(0, 60).join("\n"));
+});
