@@ -269,7 +269,7 @@ mod tests {
             ("<p aria-labelledby=\"a b\">", "<p aria-labelledby=\"p1-a p1-b\">"),
             ("<!-- <a href=\"#x\"> --> 1 < 2", "<!-- <a href=\"#x\"> --> 1 < 2"),
             ("<a href=\"#x", "<a href=\"#p1-x"),
-            ("<a href=", "<a href="),
+            ("<a href=", "<a href=#p1"),
             ("<br/><", "<br/><"),
         ] {
             assert_eq!(moved(given, "guide/b.html", Some(1), &places), expected);
