@@ -15,6 +15,7 @@ pub(crate) use silence::{policy, silenced, unknown};
 
 use crate::{Book, Page, crosslinks, frontmatter};
 use diagnostics::{Code, Diagnostic, SourceFile};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// What the checks of a whole book yield.
@@ -55,8 +56,14 @@ impl Book {
         if !listed {
             orphans::check(self, &mut checked.findings);
         }
+        let by_source: HashMap<&str, &Page> =
+            self.pages.iter().map(|page| (page.source.as_str(), &**page)).collect();
         let findings = std::mem::take(&mut checked.findings).into_iter();
-        checked.findings = findings.filter_map(|found| self.admit(found)).collect();
+        let wanted = |found: Diagnostic| {
+            let page = by_source.get(found.file.as_str());
+            policy(found, &self.config.check, page.map(|page| &page.silenced))
+        };
+        checked.findings = findings.filter_map(wanted).collect();
         checked
     }
 
