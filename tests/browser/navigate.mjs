@@ -194,7 +194,7 @@ await withBrowser(async (_browser, open) => {
     const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
     return {
       chapters: document.querySelectorAll(".chapter").length,
-      leaving: links.filter((href) => !href.startsWith("#")),
+      leaving: links.filter((href) => !/^(#|https?:|\/live\/)/.test(href)),
       dead: links.filter((href) => href.startsWith("#") && !document.getElementById(href.slice(1))),
       doubled: ids.filter((id, nth) => ids.indexOf(id) !== nth),
     };
