@@ -81,6 +81,8 @@ codes! {
     Undocumented = "L021", Error, "call that is not drawn";
     /// A drawn line that no trace shows, though both its ends are traced (`check --live`).
     NeverSeen = "L022", Error, "line that no trace shows";
+    /// A formula that is not the TeX that can be drawn.
+    Math = "L030", Error, "formula that cannot be read";
     /// A `SUMMARY.md` that mdBook would refuse.
     Summary = "L035", Error, "broken summary";
     /// A list that silences findings names a code that does not exist.

@@ -65,6 +65,7 @@ fn plain(name: &str) -> String {
 
 fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     let mut config = Config { src: "src".to_owned(), ..Config::without_file() };
+    config.markdown.smart_punctuation = true;
     if let Some(mut book) = Reader::below(root, "book", findings) {
         config.title = book.text("title");
         config.description = book.text("description");
@@ -80,6 +81,10 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     };
     if let Some(mut html) = Reader::below(output, "html", findings) {
         config.edit_url_template = html.text("edit-url-template");
+        let smart = html.flag("smart-punctuation");
+        config.markdown.smart_punctuation = smart.unwrap_or(true);
+        config.markdown.mathjax = html.flag("mathjax-support").unwrap_or_default();
+        config.markdown.hide_lines = html.hide_lines();
         config.base_url = html.text("site-url");
         let table = html.table;
         if let Some(mut search) = Reader::below(table, "search", findings) {
@@ -92,6 +97,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     if let Some(mut ours) = Reader::below(output, "loggia", findings) {
         ours.flag("optional");
         ours.known(OURS);
+        config.markdown.math = ours.flag("math").unwrap_or_default();
         config.edit_url_template = ours.text("edit-url-template").or(config.edit_url_template);
         config.base_url = ours.text("base-url").or(config.base_url);
         config.search_off = ours.flag("search").map_or(config.search_off, |on| !on);
@@ -125,6 +131,7 @@ const OURS: &[&str] = &[
     "edit-url-template",
     "base-url",
     "search",
+    "math",
     "metrics",
     "traces",
     "alertmanager",
@@ -254,6 +261,20 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             }
         }
         texts
+    }
+
+    /// `[output.html.code.hidelines]`: language to prefix.
+    fn hide_lines(&mut self) -> indexmap::IndexMap<String, String> {
+        let mut prefixes = indexmap::IndexMap::new();
+        let Some(code) = Reader::below(self.table, "code", self.findings) else { return prefixes };
+        let Some(mut lines) = Reader::below(code.table, "hidelines", code.findings) else {
+            return prefixes;
+        };
+        for (language, _) in lines.table.iter() {
+            let language: &str = language.get_ref();
+            prefixes.extend(lines.text(language).map(|prefix| (language.to_owned(), prefix)));
+        }
+        prefixes
     }
 
     fn scrape(&mut self) -> Vec<ScrapeTarget> {

@@ -1,10 +1,9 @@
-//! Code blocks: which are drawings, figures or glossaries, and the HTML of those that are code.
+//! Code blocks: which are drawings, figures, formulas or glossaries.
 //!
 //! `body` hands in a block's language, text and place, and puts the answer on the page.
 
 use crate::findings::{Findings, Origin};
-use crate::html::escape;
-use crate::{CodeCache, boxes, kpi, map, terms};
+use crate::{boxes, info, kpi, map, terms};
 use diagnostics::{Code, Diagnostic};
 use std::ops::Range;
 
@@ -25,6 +24,7 @@ pub(crate) enum Kind {
     Glossary,
     ServiceMap,
     Boxes,
+    Math,
     Code,
 }
 
@@ -39,6 +39,7 @@ impl Fence {
             (true, "kpi-grid") => Kind::KpiGrid,
             (true, "glossary") => Kind::Glossary,
             (true, "service-map") => Kind::ServiceMap,
+            (true, "math") => Kind::Math,
             (_, language)
                 if TEXT_LANGUAGES.contains(&language) && boxes::is_drawing(&self.text) =>
             {
@@ -50,23 +51,7 @@ impl Fence {
 
     /// First word of the info string, up to a comma or brace.
     pub(crate) fn language(&self) -> &str {
-        let info = self.info.as_deref().unwrap_or_default().trim();
-        info.split([' ', ',', '{', '\t']).next().unwrap_or_default()
-    }
-
-    /// The block as code, with its language named.
-    pub(crate) fn html(&self, code: &CodeCache) -> String {
-        let text = code.highlight(self.language(), &self.text);
-        let language = escape(self.language());
-        if language.is_empty() {
-            return format!(
-                "<div class=\"code\"><pre tabindex=\"0\"><code>{text}</code></pre></div>\n"
-            );
-        }
-        format!(
-            "<div class=\"code\" data-language=\"{language}\"><span class=\"language\">{language}</span>\
-             <pre tabindex=\"0\"><code class=\"language-{language}\">{text}</code></pre></div>\n"
-        )
+        info::language(self.info.as_deref().unwrap_or_default())
     }
 
     /// Whether the author opened the fence and closed it nowhere.

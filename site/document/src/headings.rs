@@ -60,18 +60,28 @@ fn word_length(text: &str) -> usize {
     text.len()
 }
 
-/// The id that GitHub would give a heading, without the hyphens that emoji leave at its ends.
+/// The id that mdBook 0.5 gives a heading, without the hyphens that emoji leave at its ends.
 pub(crate) fn slug(title: &str) -> String {
-    let mut out = String::with_capacity(title.len());
-    for c in title.trim().chars() {
-        match c {
-            ' ' | '-' => out.push('-'),
-            '_' => out.push('_'),
-            c if c.is_alphanumeric() => out.extend(c.to_lowercase()),
-            _ => {}
-        }
-    }
-    out.trim_matches('-').to_owned()
+    mdbook_slug(title.trim().trim_matches(is_ornament).trim())
+}
+
+/// Signs that are neither letters nor ASCII: emoji, arrows, and what joins and varies them.
+fn is_ornament(c: char) -> bool {
+    !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace()
+}
+
+/// The id exactly as mdBook 0.5 makes it.
+pub(crate) fn mdbook_slug(title: &str) -> String {
+    let lower = title.trim().to_lowercase();
+    lower
+        .chars()
+        .filter_map(|c| match c {
+            '_' | '-' => Some(c),
+            c if c.is_alphanumeric() => Some(c),
+            c if c.is_whitespace() => Some('-'),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Ids that are taken in a page.
@@ -149,6 +159,11 @@ mod tests {
             ("1. Client Layer", "1-client-layer"),
             ("Überblick", "überblick"),
             ("🎯", ""),
+            ("--version", "--version"),
+            ("a\tb  c", "a-b--c"),
+            ("日本語 見出し", "日本語-見出し"),
+            ("İstanbul ✓", "istanbul"),
+            ("foo – bar", "foo--bar"),
         ] {
             assert_eq!(slug(title), expected, "{title}");
         }

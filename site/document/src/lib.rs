@@ -26,7 +26,11 @@ mod body;
 mod format;
 
 mod fences;
+mod info;
+mod listing;
+
 mod highlight;
+mod math;
 
 mod headings;
 mod links;

@@ -102,17 +102,15 @@ pub(crate) fn markdown_stem(path: &str) -> Option<&str> {
 }
 
 /// Other tools keep the hyphen, and the variation selector, that an emoji leaves at the front of a
-/// heading's id; ours begins with the first letter.
+/// heading's id; ours begins with the first letter. `-v` and `--version` are options of a program,
+/// whose headings keep their hyphens.
 fn sane_fragment(fragment: &str) -> String {
-    let mut rest = fragment;
-    loop {
-        let before = rest;
-        for noise in ["-", "\u{fe0f}", "%EF%B8%8F", "%ef%b8%8f"] {
-            rest = rest.strip_prefix(noise).unwrap_or(rest);
-        }
-        if rest == before {
-            return rest.to_owned();
-        }
+    const SELECTORS: [&str; 3] = ["\u{fe0f}", "%EF%B8%8F", "%ef%b8%8f"];
+    let bare =
+        SELECTORS.iter().fold(fragment, |rest, noise| rest.strip_prefix(noise).unwrap_or(rest));
+    match bare.strip_prefix('-') {
+        Some(rest) if rest.chars().nth(1).is_some() && !rest.starts_with('-') => rest.to_owned(),
+        _ => bare.to_owned(),
     }
 }
 
@@ -178,6 +176,8 @@ mod tests {
             ("picture.png", "picture.png"),
             ("#-system", "#system"),
             ("#%EF%B8%8F-system", "#system"),
+            ("#--version", "#--version"),
+            ("#-v", "#-v"),
         ] {
             assert_eq!(rewrite(address), expected, "{address}");
         }

@@ -330,6 +330,8 @@ pub struct Config {
     pub discovery: Vec<String>,
     /// `output.loggia.check`.
     pub check: CheckRules,
+    /// How Markdown is read.
+    pub markdown: MarkdownOptions,
     /// `output.loggia.edit-url-template`, else `output.html.edit-url-template`.
     pub edit_url_template: Option<String>,
     /// `output.loggia.base-url`, else `output.html.site-url`: where the built site will stand, a whole
@@ -353,6 +355,22 @@ pub struct CheckRules {
     pub deny: Vec<diagnostics::Code>,
     /// Warnings, whatever they are by default.
     pub warn: Vec<diagnostics::Code>,
+}
+
+/// How a book's Markdown is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MarkdownOptions {
+    /// `output.html.smart-punctuation`: quotes are curled, `--` is a dash. As in mdBook `true` where a
+    /// `book.toml` says nothing; `false` without a `book.toml`.
+    pub smart_punctuation: bool,
+    /// `output.loggia.math`: what stands between `$` and `$`, `$$` and `$$` is a formula, unless a space
+    /// follows the opening or precedes the closing sign. Default `false`, since prose has prices.
+    pub math: bool,
+    /// `output.html.mathjax-support`: what stands between `\\(` and `\\)`, `\\[` and `\\]`, `$$`
+    /// and `$$` is a formula.
+    pub mathjax: bool,
+    /// `output.html.code.hidelines`: language to the prefix of lines that are hidden at first.
+    pub hide_lines: IndexMap<String, String>,
 }
 
 /// What the book says of one service.

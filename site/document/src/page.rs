@@ -80,7 +80,7 @@ fn read_body(
     let mut text = Cow::Borrowed(&file.text()[above.body..]);
     let mut origin = Origin::new(above.body);
     for mended in 0.. {
-        let fences = body::glossary_fences(&text);
+        let fences = body::glossary_fences(&text, &config.markdown);
         let shown = fences.is_some();
         let mut glossary = above.matter.glossary.clone();
         glossary.extend(fences.unwrap_or_default());

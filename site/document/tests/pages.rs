@@ -81,14 +81,14 @@ fn blocks_and_inlines() {
             ],
         ),
         ("> said\n", &["<blockquote>\n<p>said</p>\n</blockquote>"]),
-        ("Term\n: What it means\n", &["<dl>\n<dt>Term</dt>\n<dd>What it means</dd>"]),
-        ("\"it's\" -- ...\n", &["&quot;it's&quot; -- ..."]),
+        ("Term\n: What it means\n", &["<dl>\n<dt id=\"term\">Term</dt>\n<dd>What it means</dd>"]),
+        ("\"it's\" -- ...\n", &["“it’s” – …"]),
         ("a  \nb\n", &["a<br>\nb"]),
         ("---\n", &["<hr>"]),
         (
             "```rust,ignore\nlet a = 1 < 2;\n```\n",
             &[
-                "<div class=\"code\" data-language=\"rust\"><span class=\"language\">rust</span><pre tabindex=\"0\"><code class=\"language-rust\"><span class=\"h-k\">let</span> a = <span class=\"h-n\">1</span> &lt; <span class=\"h-n\">2</span>;\n</code></pre></div>",
+                "<div class=\"code\" data-language=\"rust\"><span class=\"language\">rust</span><pre tabindex=\"0\"><code class=\"language-rust ignore\"><span class=\"h-k\">let</span> a = <span class=\"h-n\">1</span> &lt; <span class=\"h-n\">2</span>;\n</code></pre></div>",
             ],
         ),
         ("    indented\n", &["<pre tabindex=\"0\"><code>indented\n</code></pre>"]),

@@ -127,6 +127,28 @@ mod tests {
     }
 
     #[test]
+    fn code_can_be_read_in_both_modes() {
+        let css = include_str!("../../../themes/default/css/code.css");
+        let mut pairs = 0;
+        for line in css.lines().filter(|line| line.trim().starts_with("--h-")) {
+            let inside = line.split("light-dark(").nth(1).expect("a pair").trim_end_matches(");");
+            let (light, dark) = inside.split_once(", ").expect("two colours");
+            for (text, mode) in [(light, 1), (dark, 2)] {
+                for (name, on_light, on_dark) in TOKENS.iter() {
+                    if !matches!(*name, "surface" | "background") {
+                        continue;
+                    }
+                    let ground = rgb(if mode == 1 { on_light } else { on_dark }).expect("a colour");
+                    let ratio = contrast(rgb(text).expect("a colour"), ground);
+                    assert!(ratio >= CONTRAST_MIN, "{line} on {name}: {ratio:.2}");
+                }
+            }
+            pairs += 1;
+        }
+        assert!(pairs >= 10, "{pairs} pairs");
+    }
+
+    #[test]
     fn health_can_be_read_on_any_surface() {
         for surface in ["#ffffff", "#000000", "#065f46", "#808080", "#f0fdf4", "rgb(120, 110, 20)"]
         {

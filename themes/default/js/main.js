@@ -1,6 +1,7 @@
 // Starts what the page asks for. Each module listens once; what depends on the page's elements starts
 // anew whenever others take their place.
 import { onArrive } from "./arrive.js";
+import { code } from "./code.js";
 import { diagrams, visited } from "./diagram.js";
 import { headings } from "./headings.js";
 import { keyboard, shortcut } from "./keys.js";
@@ -16,6 +17,7 @@ keyboard();
 sidebar();
 headings();
 terms();
+onArrive(() => code());
 diagrams();
 connect();
 travel();

@@ -1,10 +1,10 @@
 //! Headings, tables and fences: blocks that leave more than HTML behind.
 
 use super::{Body, services};
-use crate::fences::{Fence, Kind};
+use crate::fences::Fence;
 use crate::frontmatter::split_words;
 use crate::html::escape;
-use crate::{DiagramBlock, MapBlock, Piece, Section, boxes, headings};
+use crate::{DiagramBlock, MapBlock, Piece, Section, headings};
 use diagnostics::Code;
 use pulldown_cmark::{Alignment, HeadingLevel};
 use std::ops::Range;
@@ -18,6 +18,25 @@ const MAP_HELP: &str = "write nothing, or any of `caption: ...`, `focus: orders`
      `groups: owner` (or `layer`) and `direction: down` (or `right`)";
 
 impl Body<'_, '_, '_, '_> {
+    /// A term that is defined: mdBook gives it an id too, from the same row of numbers.
+    pub(super) fn end_term(&mut self) {
+        let html = self.writer().end_part();
+        self.in_term = false;
+        let id = self.ids.unique(&headings::slug(&self.id_text));
+        self.writer().html(&format!("<dt id=\"{}\">{html}</dt>\n", escape(&id)));
+        self.out.anchors.push(id);
+    }
+
+    /// Where mdBook's id of a heading begins with the hyphen that an emoji leaves, links from
+    /// outside to it still lead here.
+    fn old_address(&mut self, id: &str) {
+        let old = headings::mdbook_slug(&self.id_text);
+        if old.trim_matches('-') == id && old != id && self.ids.take(&old) {
+            self.writer().html(&format!("<span id=\"{}\"></span>", escape(&old)));
+            self.out.anchors.push(old);
+        }
+    }
+
     pub(super) fn start_table(&mut self, columns: Vec<Alignment>) {
         self.columns = columns;
         self.tables += 1;
@@ -49,11 +68,16 @@ impl Body<'_, '_, '_, '_> {
 
     pub(super) fn end_heading(&mut self, level: HeadingLevel, span: Range<usize>) {
         let html = self.writer().end_part().trim().to_owned();
+        if self.bare {
+            self.heading = None;
+            return self.writer().html(&format!("<{level}>{html}</{level}>\n"));
+        }
         let span = self.heading.take().unwrap_or(span);
         let title = self.heading_text.split_whitespace().collect::<Vec<_>>().join(" ");
         let source = self.text[span.clone()].trim_end();
         let mut section = Section { level: level as u8, title, ..Section::default() };
         section.id = self.attributes(&mut section, source, span.start);
+        self.old_address(&section.id);
         if section.level == 1 && self.out.title.is_none() && !section.title.is_empty() {
             self.out.title = Some(section.title.clone());
         }
@@ -87,7 +111,7 @@ impl Body<'_, '_, '_, '_> {
             }
         }
         let Some((id, span)) = found.id.filter(|(id, _)| !id.is_empty()) else {
-            return self.ids.unique(&headings::slug(&section.title));
+            return self.ids.unique(&headings::slug(&self.id_text));
         };
         if self.ids.take(&id) {
             return id;
@@ -101,24 +125,6 @@ impl Body<'_, '_, '_, '_> {
             format!("give one of them another id; this one is `{made}` for now"),
         );
         made
-    }
-
-    pub(super) fn end_code(&mut self) {
-        let Some(fence) = self.code.take() else { return };
-        if fence.is_unclosed(self.text) {
-            self.out.unclosed.push(fence.span.clone());
-        }
-        match fence.kind() {
-            Kind::Mermaid => self.mermaid(&fence),
-            Kind::KpiGrid => self.kpi_grid(&fence),
-            Kind::Glossary => self.glossary(&fence),
-            Kind::ServiceMap => self.service_map(&fence),
-            Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
-            Kind::Code => {
-                let html = fence.html(self.coloured);
-                self.writer().html(&html);
-            }
-        }
     }
 
     pub(super) fn mermaid(&mut self, fence: &Fence) {

@@ -38,6 +38,11 @@ impl Body<'_, '_, '_, '_> {
             let html = format!("<a href=\"mailto:{}\">", escape_address(address));
             return self.open_link(&html, "</a>");
         }
+        if self.bare {
+            let html =
+                format!("<a href=\"{}\"{}>", escape_address(address), title_attribute(title));
+            return self.open_link(&html, "</a>");
+        }
         let file_span = self.origin.span(&span);
         match links::kind(address) {
             links::Kind::Figure(id) if self.heading.is_none() && self.links == 0 => {
@@ -108,6 +113,9 @@ impl Body<'_, '_, '_, '_> {
         let title = title_attribute(&image.title);
         let alt = escape(&image.alt);
         let html = match links::safe(&image.address) {
+            _ if self.bare => {
+                format!("<img src=\"{}\" alt=\"{alt}\"{title}>", escape_address(&image.address))
+            }
             Some(address) => format!(
                 "<img src=\"{}\" alt=\"{alt}\"{title} loading=\"lazy\">",
                 escape_address(&address)
@@ -118,6 +126,9 @@ impl Body<'_, '_, '_, '_> {
     }
 
     pub(super) fn write_raw(&mut self, html: &str, span: Range<usize>) {
+        if self.bare {
+            return self.writer().html(html);
+        }
         let last = self.writers.len() - 1;
         let brought = raw::write(html, &mut self.writers[last]);
         let span = self.origin.span(&span);

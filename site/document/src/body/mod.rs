@@ -4,18 +4,26 @@
 //! `pulldown-cmark`'s events; what is typed (fences, figures, headings) leaves it through the writer.
 
 mod blocks;
+mod code;
 mod elements;
+mod formulas;
 mod inline;
 mod notes;
+
+#[cfg(test)]
+mod spec;
 
 use crate::fences::Fence;
 use crate::findings::{Findings, Origin, place_of};
 use crate::headings::Ids;
 use crate::html::{Writer, escape};
 use crate::terms::Terms;
-use crate::{CodeCache, Config, GlossaryEntry, Link, Piece, Section, ServiceId, suggest};
+use crate::{
+    CodeCache, Config, GlossaryEntry, Link, MarkdownOptions, Piece, Section, ServiceId, suggest,
+};
 use diagnostics::Code;
 use elements::element;
+use formulas::Formula;
 use inline::{Figure, Image};
 use notes::Footnotes;
 use pulldown_cmark::{
@@ -35,14 +43,17 @@ pub(crate) struct Walked {
     pub(crate) unclosed: Vec<Range<usize>>,
 }
 
-pub(crate) fn options() -> Options {
-    Options::ENABLE_TABLES
+pub(crate) fn options(markdown: &MarkdownOptions) -> Options {
+    let mut options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_GFM
-        | Options::ENABLE_DEFINITION_LIST
+        | Options::ENABLE_DEFINITION_LIST;
+    options.set(Options::ENABLE_SMART_PUNCTUATION, markdown.smart_punctuation);
+    options.set(Options::ENABLE_MATH, markdown.math);
+    options
 }
 
 /// Walks over `text`, whose places in the file `origin` knows.
@@ -55,53 +66,27 @@ pub(crate) fn walk(
     findings: &mut Findings<'_>,
 ) -> Walked {
     let anchors = terms.anchors();
-    let mut body = Body {
-        text,
-        origin,
-        config,
-        coloured: code,
-        findings,
-        out: Walked::default(),
-        ids: Ids::default(),
-        terms,
-        writers: vec![Writer::default()],
-        open_sections: Vec::new(),
-        diagrams: 0,
-        maps: 0,
-        kpis: 0,
-        tables: 0,
-        heading: None,
-        heading_text: String::new(),
-        links: 0,
-        figure: None,
-        image: None,
-        code: None,
-        raw: None,
-        columns: Vec::new(),
-        column: 0,
-        in_head: false,
-        footnotes: Footnotes::default(),
-    };
+    let mut body = Body::new(text, origin, terms, config, code, findings);
     for anchor in anchors {
         body.ids.take(&anchor);
         body.out.anchors.push(anchor);
     }
-    let parser = Parser::new_ext(text, options());
-    for (event, span) in TextMergeWithOffset::new(parser.into_offset_iter()) {
-        body.event(event, span);
-    }
+    body.read(options(&config.markdown));
     body.finish()
 }
 
 /// Glossary terms that fences add, read before the walk so that prose above them is linked. `None`
 /// when the page has no place for its glossary.
-pub(crate) fn glossary_fences(text: &str) -> Option<Vec<GlossaryEntry>> {
+pub(crate) fn glossary_fences(
+    text: &str,
+    markdown: &MarkdownOptions,
+) -> Option<Vec<GlossaryEntry>> {
     if !text.contains("glossary") {
         return None;
     }
     let mut entries: Option<Vec<GlossaryEntry>> = None;
     let mut open: Option<Fence> = None;
-    for (event, span) in Parser::new_ext(text, options()).into_offset_iter() {
+    for (event, span) in Parser::new_ext(text, options(markdown)).into_offset_iter() {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
                 open = Some(Fence { info: Some(info.to_string()), text: String::new(), span });
@@ -142,6 +127,9 @@ struct Body<'t, 'g, 'f, 'a> {
     tables: usize,
     heading: Option<Range<usize>>,
     heading_text: String,
+    /// The text of a heading or defined term as mdBook makes its id of it.
+    id_text: String,
+    in_term: bool,
     /// Links that are open around the current place.
     links: usize,
     figure: Option<Figure>,
@@ -152,6 +140,62 @@ struct Body<'t, 'g, 'f, 'a> {
     column: usize,
     in_head: bool,
     footnotes: Footnotes,
+    /// Whether fences with tabs were written and the next one would join them.
+    in_tabs: bool,
+    formula: Option<Formula>,
+    /// As the CommonMark specification writes it: nothing of ours is added.
+    bare: bool,
+}
+
+impl<'t, 'g, 'f, 'a> Body<'t, 'g, 'f, 'a> {
+    fn new(
+        text: &'t str,
+        origin: &'t Origin,
+        terms: Terms<'g>,
+        config: &'t Config,
+        code: &'t CodeCache,
+        findings: &'f mut Findings<'a>,
+    ) -> Self {
+        Self {
+            text,
+            origin,
+            config,
+            coloured: code,
+            findings,
+            out: Walked::default(),
+            ids: Ids::default(),
+            terms,
+            writers: vec![Writer::default()],
+            open_sections: Vec::new(),
+            diagrams: 0,
+            maps: 0,
+            kpis: 0,
+            tables: 0,
+            heading: None,
+            heading_text: String::new(),
+            id_text: String::new(),
+            in_term: false,
+            links: 0,
+            figure: None,
+            image: None,
+            code: None,
+            raw: None,
+            columns: Vec::new(),
+            column: 0,
+            in_head: false,
+            footnotes: Footnotes::default(),
+            in_tabs: false,
+            formula: None,
+            bare: false,
+        }
+    }
+
+    fn read(&mut self, options: Options) {
+        let parser = Parser::new_ext(self.text, options);
+        for (event, span) in TextMergeWithOffset::new(parser.into_offset_iter()) {
+            self.event(event, span);
+        }
+    }
 }
 
 impl Body<'_, '_, '_, '_> {
@@ -161,6 +205,12 @@ impl Body<'_, '_, '_, '_> {
     }
 
     fn event(&mut self, event: Event<'_>, span: Range<usize>) {
+        if self.in_tabs {
+            self.end_tabs(&event);
+        }
+        if self.formula.is_some() && !matches!(event, Event::Text(_) | Event::SoftBreak) {
+            self.drop_formula();
+        }
         match event {
             Event::Start(tag) => self.start(tag, span),
             Event::End(tag) => self.end(tag, span),
@@ -168,9 +218,8 @@ impl Body<'_, '_, '_, '_> {
             Event::Code(code) => {
                 self.inline(&code, |text| format!("<code>{}</code>", escape(text)))
             }
-            Event::InlineMath(math) | Event::DisplayMath(math) => {
-                self.inline(&math, |text| format!("<code class=\"math\">{}</code>", escape(text)));
-            }
+            Event::InlineMath(math) => self.inline_formula(&math, false, span),
+            Event::DisplayMath(math) => self.inline_formula(&math, true, span),
             Event::Html(html) => match &mut self.raw {
                 Some((block, _)) => block.push_str(&html),
                 None => self.write_raw(&html, span),
@@ -181,7 +230,10 @@ impl Body<'_, '_, '_, '_> {
                 }
             }
             Event::FootnoteReference(label) => self.footnote_reference(&label),
-            Event::SoftBreak => self.inline("\n", str::to_owned),
+            Event::SoftBreak => match &mut self.formula {
+                Some(formula) => formula.text.push('\n'),
+                None => self.inline("\n", str::to_owned),
+            },
             Event::HardBreak => self.inline("\n", |_| "<br>\n".to_owned()),
             Event::Rule => self.writer().html("<hr>\n"),
             Event::TaskListMarker(done) => {
@@ -198,6 +250,7 @@ impl Body<'_, '_, '_, '_> {
             Tag::Heading { .. } => {
                 self.writer().begin_part();
                 self.heading_text.clear();
+                self.id_text.clear();
                 self.heading = Some(span);
             }
             Tag::CodeBlock(kind) => {
@@ -206,6 +259,11 @@ impl Body<'_, '_, '_, '_> {
                     CodeBlockKind::Indented => None,
                 };
                 self.code = Some(Fence { info, text: String::new(), span });
+            }
+            Tag::DefinitionListTitle => {
+                self.writer().begin_part();
+                self.id_text.clear();
+                self.in_term = true;
             }
             Tag::HtmlBlock => self.raw = Some((String::new(), span)),
             Tag::Link { link_type, dest_url, title, .. } => {
@@ -238,6 +296,7 @@ impl Body<'_, '_, '_, '_> {
         match tag {
             TagEnd::Heading(level) => self.end_heading(level, span),
             TagEnd::CodeBlock => self.end_code(),
+            TagEnd::DefinitionListTitle => self.end_term(),
             TagEnd::HtmlBlock => {
                 if let Some((html, span)) = self.raw.take() {
                     self.write_raw(&html, span);
@@ -270,9 +329,19 @@ impl Body<'_, '_, '_, '_> {
             block.push_str(text);
             return;
         }
+        if self.config.markdown.mathjax && self.image.is_none() && self.figure.is_none() {
+            return self.text_with_formulas(text, span);
+        }
+        self.plain_prose(text, span);
+    }
+
+    fn plain_prose(&mut self, text: &str, span: Range<usize>) {
         self.check_footnotes(span);
         let linked = self.heading.is_none() && self.links == 0;
         if linked && self.figure.is_none() && self.image.is_none() {
+            if self.in_term {
+                self.id_text.push_str(text);
+            }
             let html = self.terms.link(text);
             self.writer().html(&html);
         } else {
@@ -293,9 +362,16 @@ impl Body<'_, '_, '_, '_> {
         if self.heading.is_some() && self.image.is_none() {
             self.heading_text.push_str(text);
         }
+        if (self.heading.is_some() || self.in_term) && self.image.is_none() {
+            self.id_text.push_str(text);
+        }
     }
 
     fn finish(mut self) -> Walked {
+        self.drop_formula();
+        if std::mem::take(&mut self.in_tabs) {
+            self.writer().close();
+        }
         while self.writers.len() > 1 {
             self.end_footnote();
         }

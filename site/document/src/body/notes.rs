@@ -36,6 +36,9 @@ impl Body<'_, '_, '_, '_> {
         } else {
             format!(" id=\"fnref:{number}{again}\"")
         };
+        if self.heading.is_some() || self.in_term {
+            self.id_text.push_str(&number.to_string()); // as mdBook's ids do
+        }
         let html = format!(
             "<sup class=\"footnote\"{id}><a href=\"#fn:{number}\" role=\"doc-noteref\">{number}</a></sup>"
         );

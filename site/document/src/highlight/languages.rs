@@ -121,12 +121,6 @@ pub(super) fn find(name: &str) -> Option<&'static Found> {
     }
 }
 
-/// The names of every language that the scanner reads.
-#[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    LANGUAGES.iter().flat_map(|language| language.names.iter().copied())
-}
-
 const DOUBLE: Quote = quote("\"", "\"", true, false);
 const SINGLE: Quote = quote("'", "'", true, false);
 const SLASHES: &[(&str, &str, bool)] = &[("/*", "*/", false)];
