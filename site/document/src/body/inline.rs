@@ -45,7 +45,9 @@ impl Body<'_, '_, '_, '_> {
         }
         let file_span = self.origin.span(&span);
         match links::kind(address) {
-            links::Kind::Figure(id) if self.heading.is_none() && self.links == 0 => {
+            links::Kind::Figure(id)
+                if self.heading.is_none() && !self.in_term && self.links == 0 =>
+            {
                 self.figure = Some(Figure { id: id.to_owned(), text: String::new() });
             }
             links::Kind::Figure(_) => self.open_link("", ""),

@@ -78,7 +78,10 @@ fn comments(body: usize, silenced: &mut Silenced, findings: &mut Findings<'_>) {
     let text = &file.text()[body..];
     let mut waiting: Vec<Code> = Vec::new();
     let mut html: Option<Range<usize>> = None;
-    for (event, span) in Parser::new_ext(text, crate::body::options()).into_offset_iter() {
+    for (event, span) in
+        Parser::new_ext(text, crate::body::options(&crate::MarkdownOptions::default()))
+            .into_offset_iter()
+    {
         match event {
             Event::Start(Tag::HtmlBlock) => html = Some(span),
             Event::End(TagEnd::HtmlBlock) => {

@@ -5,7 +5,7 @@
 
 use super::{ExternalLink, above, finding};
 use crate::findings::place_of;
-use crate::{Link, Page, body, links, raw};
+use crate::{Link, MarkdownOptions, Page, body, links, raw};
 use diagnostics::{Code, Diagnostic};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use std::collections::{HashMap, HashSet};
@@ -55,7 +55,9 @@ pub(super) fn page(page: &Page) -> Seen {
     if let Some(call) = call {
         walk.web(&call.link, above.span.clone());
     }
-    for (event, span) in Parser::new_ext(text, body::options()).into_offset_iter() {
+    for (event, span) in
+        Parser::new_ext(text, body::options(&MarkdownOptions::default())).into_offset_iter()
+    {
         walk.event(event, above.body + span.start..above.body + span.end);
     }
     walk.finish()
