@@ -85,6 +85,13 @@ codes! {
     Math = "L030", Error, "formula that cannot be read";
     /// A `SUMMARY.md` that mdBook would refuse.
     Summary = "L035", Error, "broken summary";
+    /// A preprocessor of the author's that cannot be run, fails, or answers with something else than
+    /// a book.
+    Preprocessor = "L036", Error, "preprocessor that fails";
+    /// An `{{#include}}` whose file, lines or anchor do not exist, or that leaves the repository.
+    Include = "L037", Error, "include that cannot be filled in";
+    /// A redirect that leads nowhere, or stands where a page is.
+    Redirect = "L038", Error, "redirect that cannot be followed";
     /// A list that silences findings names a code that does not exist.
     UnknownCode = "L040", Warning, "unknown code";
     /// A page that readers have no way to.

@@ -15,7 +15,7 @@ pub use explain::{explain, explain_all};
 pub use human::{Colour, render_all};
 pub use machine::{render_github, render_json};
 pub use sarif::render_sarif;
-pub use source::SourceFile;
+pub use source::{Part, SourceFile};
 
 use serde::Serialize;
 

@@ -1,8 +1,11 @@
 //! Pages to a book: reading order, reuse of unchanged pages, links across pages.
 //!
-//! `loggia` hands in configuration and files each time something changed.
+//! `loggia` hands in configuration and files each time something changed; `draft` has put them in order
+//! and filled in their includes.
 
-use crate::{Book, CodeCache, Config, Page, crosslinks, links, outline, parse_page_with};
+use crate::{
+    Book, Chapter, CodeCache, Config, Draft, OutlineItem, Page, crosslinks, links, outline, page,
+};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -15,7 +18,7 @@ impl Book {
     /// Links to files that are no pages (images, downloads) are not checked; see
     /// [`Book::assemble_with_assets`].
     pub fn assemble(config: Config, files: Vec<SourceFile>, previous: Option<&Book>) -> Self {
-        Self::build(config, files, None, previous)
+        Self::assemble_draft(config, Draft::of(files), None, previous)
     }
 
     /// As [`Book::assemble`], and links to files that are no pages are checked against `assets`:
@@ -26,29 +29,38 @@ impl Book {
         assets: &[String],
         previous: Option<&Book>,
     ) -> Self {
-        Self::build(config, files, Some(assets), previous)
+        Self::assemble_draft(config, Draft::of(files), Some(assets), previous)
     }
 
-    fn build(
+    /// As [`Book::assemble_with_assets`], of files that are in order already.
+    pub fn assemble_draft(
         config: Config,
-        files: Vec<SourceFile>,
+        draft: Draft,
         assets: Option<&[String]>,
         previous: Option<&Book>,
     ) -> Self {
-        let outline::Order { files, plan, mut findings } = outline::order(files);
+        let Draft { files, plan, titles, mut findings } = draft;
         let known: HashMap<&str, &Arc<Page>> = previous
             .filter(|book| book.config == config)
             .into_iter()
             .flat_map(|book| book.pages.iter().map(|page| (page.source.as_str(), page)))
             .collect();
         let code = CodeCache::default();
-        let pages: Vec<Arc<Page>> = files
-            .par_iter()
-            .map(|file| match known.get(file.path()) {
-                Some(page) if page.file == *file => Arc::clone(page),
-                _ => Arc::new(parse_page_with(file, &config, &code)),
-            })
-            .collect();
+        let names = names(plan.as_deref().unwrap_or_default());
+        let read = |file: &SourceFile| {
+            let id = links::markdown_stem(file.path()).unwrap_or(file.path());
+            let listed_as = names.get(id).copied();
+            match known.get(file.path()) {
+                Some(page) if page.file == *file && page.listed_as.as_deref() == listed_as => {
+                    Arc::clone(page)
+                }
+                _ => {
+                    let title = titles.get(file.path()).map(String::as_str);
+                    Arc::new(page::parse(file, &config, &code, title, listed_as))
+                }
+            }
+        };
+        let pages: Vec<Arc<Page>> = files.par_iter().map(read).collect();
         same_address(&pages, &mut findings);
         crosslinks::check(&pages, assets, &mut findings);
         let outline = plan.unwrap_or_else(|| outline::of_folders(&pages));
@@ -71,6 +83,23 @@ impl Book {
     pub fn all_diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().chain(self.pages.iter().flat_map(|page| &page.diagnostics))
     }
+}
+
+/// What `SUMMARY.md` calls each page.
+fn names(plan: &[OutlineItem]) -> HashMap<&str, &str> {
+    fn add<'p>(chapter: &'p Chapter, names: &mut HashMap<&'p str, &'p str>) {
+        if let Some(page) = &chapter.page {
+            names.entry(page).or_insert(&chapter.title);
+        }
+        chapter.children.iter().for_each(|child| add(child, names));
+    }
+    let mut names = HashMap::new();
+    for item in plan {
+        if let OutlineItem::Chapter(chapter) = item {
+            add(chapter, &mut names);
+        }
+    }
+    names
 }
 
 /// `README.md` and `index.md` of one folder would both be its `index.html`.

@@ -4,7 +4,7 @@
 
 use crate::findings::Findings;
 use crate::{
-    CheckRules, Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, checks, suggest,
+    CheckRules, Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, checks, mdbook, suggest,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::ops::Range;
@@ -76,6 +76,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     if let Some(mut build) = Reader::below(root, "build", findings) {
         config.build_dir = build.folder("build-dir").unwrap_or(config.build_dir);
     }
+    config.mdbook = mdbook::read(root, findings);
     let Some(output) = Reader::below(root, "output", findings).map(|reader| reader.table) else {
         return config;
     };
@@ -187,17 +188,17 @@ fn wrong(
 }
 
 /// One table, read key by key; a wrong type is a finding and counts as absent.
-struct Reader<'t, 'f, 'a> {
-    table: &'t DeTable<'t>,
-    name: &'static str,
+pub(crate) struct Reader<'t, 'f, 'a> {
+    pub(crate) table: &'t DeTable<'t>,
+    name: &'t str,
     findings: &'f mut Findings<'a>,
     span: Range<usize>,
 }
 
 impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
-    fn below(
+    pub(crate) fn below(
         parent: &'t DeTable<'t>,
-        key: &'static str,
+        key: &'t str,
         findings: &'f mut Findings<'a>,
     ) -> Option<Self> {
         let value = parent.get(key)?;
@@ -214,7 +215,7 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         self.table.get(key)
     }
 
-    fn text(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
@@ -232,7 +233,7 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         Some(if trimmed.is_empty() { ".".to_owned() } else { trimmed.to_owned() })
     }
 
-    fn flag(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
@@ -243,7 +244,20 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         }
     }
 
-    fn texts(&mut self, key: &str) -> Vec<String> {
+    pub(crate) fn number(&mut self, key: &str) -> Option<u8> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Integer(number) if number.as_str().parse::<u8>().is_ok() => {
+                number.as_str().parse().ok()
+            }
+            other => {
+                wrong(self.findings, value.span(), key, "a number from 0 to 255", other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let items = match value.get_ref() {
             DeValue::String(text) => return vec![text.to_string()],

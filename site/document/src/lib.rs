@@ -10,10 +10,19 @@
 mod model;
 
 mod config;
+mod mdbook;
 
 mod book;
+mod draft;
 mod outline;
 mod summary;
+
+mod align;
+mod directive;
+mod include;
+mod lines;
+mod preprocess;
+mod redirect;
 
 mod page;
 
@@ -51,8 +60,15 @@ mod html;
 mod suggest;
 
 pub use checks::{Checked, DEFAULT_COLOURS, ExternalLink, Silenced};
+pub use draft::Draft;
 pub use format::{Formatted, Kept, format_page};
 pub use highlight::{CodeCache, highlight};
+pub use include::{Expanded, Read, expand_includes};
+pub use mdbook::{MdBook, Moved};
 pub use model::*;
 pub use page::{parse_page, parse_page_with};
+pub use preprocess::{
+    Preprocessor, Step, context as preprocessor_context, steps as preprocessor_steps,
+};
+pub use redirect::Redirect;
 pub use repair::{Doubt, Repair, repair_encoding};

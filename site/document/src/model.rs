@@ -1,5 +1,6 @@
 //! The book as typed values.
 
+use crate::MdBook;
 use diagnostics::{Diagnostic, SourceFile};
 use diagram::Drawing;
 use indexmap::IndexMap;
@@ -61,8 +62,11 @@ pub struct Page {
     pub source: String,
     /// Address below the site's root, for instance `guide/intro.html`.
     pub path: String,
-    /// Front matter, else the first H1, else the hero's title, else the file's name.
+    /// `{{#title}}`, else front matter, else the first H1, else the hero's title, else what the summary
+    /// calls it, else the file's name.
     pub title: String,
+    /// What `SUMMARY.md` calls it.
+    pub listed_as: Option<String>,
     /// For search engines.
     pub description: Option<String>,
     /// Colours; empty where the document says nothing.
@@ -332,6 +336,8 @@ pub struct Config {
     pub check: CheckRules,
     /// How Markdown is read.
     pub markdown: MarkdownOptions,
+    /// mdBook's own settings.
+    pub mdbook: MdBook,
     /// `output.loggia.edit-url-template`, else `output.html.edit-url-template`.
     pub edit_url_template: Option<String>,
     /// `output.loggia.base-url`, else `output.html.site-url`: where the built site will stand, a whole

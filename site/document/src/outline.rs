@@ -1,12 +1,12 @@
 //! Which files are pages, in which order, and the tree that the sidebar shows: `SUMMARY.md`, else the
 //! folders.
 //!
-//! `book` hands in all files of the source folder and gets them back in reading order.
+//! `draft` hands in all files of the source folder and gets them back in reading order.
 
 use crate::book::natural_key;
 use crate::summary::{self, Entry, Item};
-use crate::{Chapter, OutlineItem, Page, links, suggest};
-use diagnostics::{Code, Diagnostic, SourceFile};
+use crate::{Chapter, Draft, OutlineItem, Page, links, suggest};
+use diagnostics::{Code, Diagnostic, Severity, SourceFile};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -15,18 +15,12 @@ const SUMMARY: &str = "SUMMARY.md";
 /// Folders that are nested deeper than this are shown as if they stood at this depth.
 const DEPTH_MAX: usize = 32;
 
-/// Files in reading order, and what is wrong with the summary.
-pub(crate) struct Order {
-    pub(crate) files: Vec<SourceFile>,
-    /// The outline by the summary; `None` where there is none.
-    pub(crate) plan: Option<Vec<OutlineItem>>,
-    pub(crate) findings: Vec<Diagnostic>,
-}
-
-pub(crate) fn order(mut files: Vec<SourceFile>) -> Order {
+/// Puts files in reading order. With `create_missing`, a chapter without a file becomes a page with a
+/// title and nothing else.
+pub(crate) fn order(mut files: Vec<SourceFile>, create_missing: bool) -> Draft {
     files.sort_by_cached_key(|file| natural_key(file.path()));
     let Some(at) = files.iter().position(|file| file.path() == SUMMARY) else {
-        return Order { files, plan: None, findings: Vec::new() };
+        return Draft { files, ..Draft::default() };
     };
     let source = files.remove(at);
     let mut planner = Planner {
@@ -34,6 +28,7 @@ pub(crate) fn order(mut files: Vec<SourceFile>) -> Order {
         places: files.iter().enumerate().map(|(at, file)| (file.path(), at)).collect(),
         taken: HashSet::new(),
         chosen: Vec::new(),
+        made: create_missing.then(Vec::new),
         findings: Vec::new(),
     };
     let summary = summary::read(source.text());
@@ -44,7 +39,7 @@ pub(crate) fn order(mut files: Vec<SourceFile>) -> Order {
         );
     }
     let plan = planner.plan(&summary.items);
-    let Planner { mut findings, chosen, taken, .. } = planner;
+    let Planner { mut findings, chosen, taken, made, .. } = planner;
     findings.sort_by_key(|found| (found.line, found.column));
     let left: Vec<&str> = files
         .iter()
@@ -53,8 +48,10 @@ pub(crate) fn order(mut files: Vec<SourceFile>) -> Order {
         .map(|(_, file)| file.path())
         .collect();
     findings.extend(note_left_out(&source, &left));
-    let files = chosen.into_iter().map(|at| files[at].clone()).collect();
-    Order { files, plan: Some(plan), findings }
+    let made = made.unwrap_or_default();
+    let file = |at: usize| files.get(at).or_else(|| made.get(at - files.len())).cloned();
+    let files = chosen.into_iter().filter_map(file).collect();
+    Draft { files, plan: Some(plan), findings, ..Draft::default() }
 }
 
 /// Finds the files of a summary's entries.
@@ -63,7 +60,10 @@ struct Planner<'a> {
     /// Path to index in the list of files.
     places: HashMap<&'a str, usize>,
     taken: HashSet<usize>,
+    /// Indices into the list of files, and beyond its end into `made`.
     chosen: Vec<usize>,
+    /// Pages for chapters without a file, where they are wanted.
+    made: Option<Vec<SourceFile>>,
     findings: Vec<Diagnostic>,
 }
 
@@ -111,6 +111,7 @@ impl Planner<'_> {
             } else {
                 let help = suggest::help(&wanted, "files", self.places.keys().copied());
                 report(Code::BrokenLink, format!("no file `{wanted}`"), help);
+                return self.stand_in(&wanted, &entry.title);
             }
             return None;
         };
@@ -121,6 +122,22 @@ impl Planner<'_> {
             report(Code::Summary, format!("`{wanted}` is listed twice"), help.to_owned());
         }
         links::markdown_stem(&wanted).map(str::to_owned)
+    }
+}
+
+impl Planner<'_> {
+    /// mdBook would write the missing file; the author's folder is not ours, so the page is made up.
+    fn stand_in(&mut self, path: &str, title: &str) -> Option<String> {
+        let made = self.made.as_mut()?;
+        let id = links::markdown_stem(path)?.to_owned();
+        if let Some(last) = self.findings.last_mut() {
+            last.severity = Severity::Warning;
+        }
+        if !made.iter().any(|file| file.path() == path) {
+            self.chosen.push(self.places.len() + made.len());
+            made.push(SourceFile::new(path, format!("# {title}\n")));
+        }
+        Some(id)
     }
 }
 

@@ -29,6 +29,18 @@ pub fn parse_page(file: &SourceFile, config: &Config) -> Page {
 
 /// As [`parse_page`], with code that was coloured before taken from `code`.
 pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> Page {
+    parse(file, config, code, None, None)
+}
+
+/// As [`parse_page_with`], with the title that `{{#title}}` gives, and what `SUMMARY.md` calls the
+/// page.
+pub(crate) fn parse(
+    file: &SourceFile,
+    config: &Config,
+    code: &CodeCache,
+    title: Option<&str>,
+    listed_as: Option<&str>,
+) -> Page {
     let mut findings = Findings::new(file);
     encoding::check(&mut findings);
     let above = frontmatter::read(&mut findings);
@@ -50,7 +62,14 @@ pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> 
     Page {
         path: links::page_path(file.path()),
         source: file.path().to_owned(),
-        title: matter.title.or(walked.title).or(hero_title).unwrap_or(name),
+        title: title
+            .map(str::to_owned)
+            .or(matter.title)
+            .or(walked.title)
+            .or(hero_title)
+            .or(listed_as.map(str::to_owned))
+            .unwrap_or(name),
+        listed_as: listed_as.map(str::to_owned),
         id,
         description: matter.description,
         theme: above.theme,

@@ -77,6 +77,9 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     phases.end("render and write");
     assets.iter().try_for_each(|asset| output.write(&asset.path, &asset.bytes))?;
     let mut findings = copy_files(&output, &read)?;
+    for redirect in book.redirects().iter().filter(|redirect| !output.has(&redirect.path)) {
+        output.write(&redirect.path, pages::render_redirect(&site, redirect).as_bytes())?;
+    }
     extras::write(&output, &site, &address.path)?;
     let changed = output.finish()?;
     phases.end("other files");
@@ -124,11 +127,12 @@ fn write_pages(
 /// The author's files that are no pages; those that would stand where a page does are left out, and a
 /// finding says so.
 fn copy_files(output: &Output, read: &source::Source) -> anyhow::Result<Vec<Diagnostic>> {
-    let (taken, free): (Vec<&String>, Vec<&String>) =
-        read.assets.iter().partition(|asset| output.has(asset));
+    let added = read.added.iter().filter(|added| !read.assets.contains(added));
+    let listed = read.assets.iter().chain(added);
+    let (taken, free): (Vec<&String>, Vec<&String>) = listed.partition(|asset| output.has(asset));
     free.par_iter().try_for_each(|asset| {
-        let bytes = fs::read(read.pages_dir.join(asset))
-            .with_context(|| format!("cannot read `{asset}`"))?;
+        let bytes =
+            fs::read(read.file_of(asset)).with_context(|| format!("cannot read `{asset}`"))?;
         output.write(asset, &bytes)
     })?;
     let left_out = |asset: &String| {
@@ -157,7 +161,7 @@ fn now_ms() -> i64 {
 pub fn clean(dir: &Path, dest: Option<&Path>, talk: Talk) -> anyhow::Result<ExitCode> {
     let dest = match dest {
         Some(dest) => dest.to_owned(),
-        None => source::read(dir)?.build_dir,
+        None => source::build_dir(dir),
     };
     if !dest.exists() {
         if !talk.quiet {

@@ -99,7 +99,7 @@ fn collect(path: &Path, files: &mut Vec<(PathBuf, Config)>) -> anyhow::Result<()
         files.push((path.to_owned(), Config::without_file()));
         return Ok(());
     }
-    let book = source::read(path)?;
+    let book = source::list(path)?;
     let config = book.config().clone();
     files.extend(book.markdown_files().map(|file| {
         let file = file.strip_prefix(".").map(Path::to_owned).unwrap_or(file);

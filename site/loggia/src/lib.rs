@@ -10,6 +10,8 @@ pub mod check;
 pub mod cli;
 pub mod fmt;
 pub mod init;
+mod prepare;
+mod preprocessor;
 mod report;
 pub mod serve;
 pub mod source;

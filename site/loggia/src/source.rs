@@ -3,10 +3,12 @@
 
 mod again;
 
+use crate::prepare::{self, Folders, Prepared, Reach};
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use document::{Book, Config};
 use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -32,14 +34,31 @@ pub struct Source {
     /// Where `build` writes by default.
     pub build_dir: PathBuf,
     config: Config,
+    /// `book.toml`, where there is one.
+    toml: Option<SourceFile>,
+    /// All Markdown files as the author wrote them.
     files: Vec<SourceFile>,
+    /// What they are when includes are filled in and preprocessors have run.
+    prepared: Prepared,
     /// Paths below `pages_dir` of files that are no Markdown, with `/` between their parts.
     pub assets: Vec<String>,
+    /// Files of the book's folder that go to the same path of the site: style sheets and scripts that
+    /// `book.toml` adds.
+    pub added: Vec<String>,
     findings: Vec<Diagnostic>,
 }
 
-/// Reads `dir`: `book.toml` when it is there, and every Markdown file of the source folder.
+/// Reads `dir`: `book.toml` when it is there, and every Markdown file of the source folder; fills in
+/// includes and runs the author's preprocessors.
 pub fn read(dir: &Path) -> anyhow::Result<Source> {
+    let mut source = list(dir)?;
+    source.prepare();
+    Ok(source)
+}
+
+/// As [`read`], without includes and without running anything: it makes no book, and tells which files
+/// there are.
+pub(crate) fn list(dir: &Path) -> anyhow::Result<Source> {
     let found = fs::metadata(dir).with_context(|| format!("cannot read `{}`", dir.display()))?;
     if !found.is_dir() {
         bail!(
@@ -48,10 +67,15 @@ pub fn read(dir: &Path) -> anyhow::Result<Source> {
         );
     }
     let mut findings = Vec::new();
-    let toml = dir.join(BOOK_TOML);
-    let (config, build_dir) = if toml.is_file() {
-        let (config, found) = match read_text(&toml, BOOK_TOML)? {
-            Ok(file) => Config::parse(&file),
+    let path = dir.join(BOOK_TOML);
+    let mut toml = None;
+    let (config, build_dir) = if path.is_file() {
+        let (config, found) = match read_text(&path, BOOK_TOML)? {
+            Ok(file) => {
+                let read = Config::parse(&file);
+                toml = Some(file);
+                read
+            }
             Err(finding) => (Config::without_file(), vec![finding]),
         };
         findings.extend(found);
@@ -67,7 +91,7 @@ pub fn read(dir: &Path) -> anyhow::Result<Source> {
         bail!(
             "the source folder `{}` does not exist\nhelp: make it, or name another one as `src` under [book] in `{}`",
             pages_dir.display(),
-            toml.display()
+            path.display()
         );
     }
     let mut source = Source {
@@ -75,23 +99,37 @@ pub fn read(dir: &Path) -> anyhow::Result<Source> {
         pages_dir,
         build_dir,
         config,
+        toml,
         files: Vec::new(),
+        prepared: Prepared::default(),
         assets: Vec::new(),
+        added: Vec::new(),
         findings,
     };
+    source.add_from_root();
     source.walk()?;
     Ok(source)
+}
+
+/// Where `build` writes a book by default.
+pub fn build_dir(dir: &Path) -> PathBuf {
+    match read_text(&dir.join(BOOK_TOML), BOOK_TOML) {
+        Ok(Ok(file)) => dir.join(Config::parse(&file).0.build_dir),
+        _ => PathBuf::from("book"),
+    }
 }
 
 impl Source {
     /// Makes the book; `previous` lends pages that did not change.
     pub fn assemble(&self, previous: Option<&Book>) -> Book {
-        let mut book = Book::assemble_with_assets(
-            self.config.clone(),
-            self.files.clone(),
-            &self.assets,
-            previous,
-        );
+        let assets: Vec<String> = self.assets.iter().chain(&self.added).cloned().collect();
+        let draft = self.prepared.draft.clone();
+        let mut book = Book::assemble_draft(self.config.clone(), draft, Some(&assets), previous);
+        if let Some(toml) = &self.toml {
+            let found = book.check_redirects(toml, &assets).into_iter();
+            let found: Vec<Diagnostic> = found.filter_map(|found| book.admit(found)).collect();
+            book.diagnostics.extend(found);
+        }
         let read = self.findings.iter().cloned().filter_map(|found| book.admit(found));
         let read: Vec<Diagnostic> = read.collect();
         let queries = self.check_queries(&book).into_iter();
@@ -99,6 +137,38 @@ impl Source {
         book.diagnostics.splice(0..0, read);
         book.diagnostics.extend(queries);
         book
+    }
+
+    /// Fills in includes and runs preprocessors.
+    fn prepare(&mut self) {
+        let folders = Folders { root: &self.root, pages: &self.pages_dir };
+        let files = self.files.clone();
+        self.prepared = prepare::prepare(files, &self.config, self.toml.as_ref(), &folders);
+    }
+
+    /// Where an asset, or an added file, lies.
+    pub fn file_of(&self, asset: &str) -> PathBuf {
+        let added = self.added.iter().any(|added| added == asset);
+        let folder = if added { &self.root } else { &self.pages_dir };
+        folder.join(asset)
+    }
+
+    /// Path of a page, as in [`document::Page::source`], to the files that it includes, which may lie
+    /// beside the folder of pages: when one of them changes, so does the page.
+    pub fn includes(&self) -> BTreeMap<&str, Vec<PathBuf>> {
+        let place =
+            |paths: &BTreeSet<String>| paths.iter().map(|path| self.pages_dir.join(path)).collect();
+        self.prepared.includes.iter().map(|(page, paths)| (page.as_str(), place(paths))).collect()
+    }
+
+    /// Files and folders that the book depends on and that need not lie in its folder of pages:
+    /// included files, `build.extra-watch-dirs`, added style sheets and scripts.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let extra = &self.config.mdbook.extra_watch_dirs;
+        let mut paths: BTreeSet<PathBuf> =
+            extra.iter().chain(&self.added).map(|path| self.root.join(path)).collect();
+        paths.extend(self.includes().into_values().flatten());
+        paths.into_iter().collect()
     }
 
     /// Whether a `SUMMARY.md` says which pages there are.
@@ -133,7 +203,9 @@ impl Source {
                 let Err(error) = promql::Query::parse(&query.replace("$window", "1m")) else {
                     continue;
                 };
-                let Some(file) = self.files.iter().find(|file| file.path() == page.source) else {
+                let Some(file) =
+                    self.prepared.draft.files.iter().find(|file| file.path() == page.source)
+                else {
                     continue;
                 };
                 let place = place_of_query(file.text(), query, &kpi.label);
@@ -149,9 +221,41 @@ impl Source {
         found
     }
 
+    /// Finds the style sheets and scripts that `book.toml` adds to every page.
+    fn add_from_root(&mut self) {
+        let Some(toml) = &self.toml else { return };
+        let settings = &self.config.mdbook;
+        for listed in settings.additional_css.iter().chain(&settings.additional_js) {
+            let path = listed.trim_start_matches("./");
+            let inside = Path::new(path)
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)));
+            let reason = match (inside, self.root.join(path).is_file()) {
+                (true, true) => {
+                    self.added.push(path.to_owned());
+                    continue;
+                }
+                (true, false) => "does not exist",
+                (false, _) => "lies outside of the book",
+            };
+            let at = toml.text().find(listed.as_str()).unwrap_or(0);
+            self.findings.push(
+                Diagnostic::at(
+                    Code::Config,
+                    toml,
+                    at..at + listed.len(),
+                    format!("`{listed}` {reason}"),
+                )
+                .with_help("the path starts at the folder of `book.toml`"),
+            );
+        }
+    }
+
+    /// Finds the assets, and reads the Markdown.
     fn walk(&mut self) -> anyhow::Result<()> {
         let build_dir = self.build_dir.canonicalize().ok();
         let theme_dir = crate::theme::folder(&self.root, &self.config);
+        let reach = Reach::of(&Folders { root: &self.root, pages: &self.pages_dir });
         let entries = walkdir::WalkDir::new(&self.pages_dir)
             .sort_by_file_name()
             .into_iter()
@@ -167,7 +271,8 @@ impl Source {
         for entry in entries {
             let entry =
                 entry.with_context(|| format!("cannot read `{}`", self.pages_dir.display()))?;
-            if !entry.file_type().is_file() {
+            let linked = entry.path_is_symlink() && reach.allows(entry.path());
+            if !(entry.file_type().is_file() || linked && entry.path().is_file()) {
                 continue;
             }
             let relative = relative_path(&self.pages_dir, entry.path());
@@ -201,19 +306,20 @@ impl Source {
     }
 }
 
-/// Names, lengths and times of change of `book.toml` and of all files of the source folder and the
-/// theme's, as one number: as long as it stays the same nothing was saved.
-pub(crate) fn stamp(root: &Path, pages_dir: &Path, theme_dir: &Path) -> u64 {
+/// Names, lengths and times of change of `book.toml` and of all files of the source folder, as one
+/// number: as long as it stays the same nothing was saved. `others` are files and folders elsewhere.
+pub(crate) fn stamp(root: &Path, pages_dir: &Path, others: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     let walk = |folder: &Path| {
         let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
         entries.filter_entry(|entry| entry.depth() == 0 || !is_foreign(entry))
     };
-    let files = walk(pages_dir)
-        .chain(walk(theme_dir))
-        .filter_map(Result::ok)
+    let files = walk(pages_dir).filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+    let beside = others
+        .iter()
+        .flat_map(|path| walk(path).filter_map(Result::ok).take(ASSETS_MAX))
         .map(walkdir::DirEntry::into_path);
-    for path in files.chain([root.join(BOOK_TOML)]) {
+    for path in files.chain([root.join(BOOK_TOML)]).chain(beside) {
         let Ok(found) = fs::metadata(&path) else { continue };
         (&path, found.len(), found.modified().ok()).hash(&mut hasher);
     }

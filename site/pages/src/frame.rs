@@ -5,6 +5,7 @@ use crate::cells::Values;
 use crate::markup::escape;
 use crate::navigation::{Beside, Crumb, Tree};
 use crate::overlay::encode;
+use crate::redirect::fragment_map;
 use crate::{Cells, Site, extras, theme};
 use document::{Page, Section, Theme};
 use evidence::Evidence;
@@ -54,6 +55,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) services: Vec<SideService>,
     pub(crate) toc: Vec<TocEntry<'a>>,
     pub(crate) problems: String,
+    /// Fragments of the page that moved, as JSON for `js/moved.js`; empty where there are none.
+    pub(crate) moved: String,
     pub(crate) values: Values<'a>,
     site: &'a Site<'a>,
 }
@@ -169,10 +172,31 @@ impl<'a> Frame<'a> {
             services: evidence.map_or_else(Vec::new, |evidence| services(&root, place, evidence)),
             toc: place.page.map_or_else(Vec::new, toc),
             problems: String::new(),
+            moved: site
+                .book
+                .moved_fragments(place.path)
+                .map(|redirect| fragment_map(&redirect))
+                .unwrap_or_default(),
             values,
             root,
             site,
         }
+    }
+
+    /// Style sheets that `book.toml` adds to every page.
+    pub(crate) fn added_styles(&self) -> Vec<String> {
+        self.added(&self.site.book.config.mdbook.additional_css)
+    }
+
+    /// Scripts that `book.toml` adds to every page.
+    pub(crate) fn added_scripts(&self) -> Vec<String> {
+        self.added(&self.site.book.config.mdbook.additional_js)
+    }
+
+    fn added(&self, paths: &[String]) -> Vec<String> {
+        let address =
+            |path: &String| format!("{}{}", self.root, encode_path(path.trim_start_matches("./")));
+        paths.iter().map(address).collect()
     }
 
     /// How the script is loaded.
@@ -189,6 +213,11 @@ impl<'a> Frame<'a> {
     pub(crate) fn asset(&self, name: &str) -> String {
         format!("{}{}", self.root, self.site.assets.path(name))
     }
+}
+
+/// A path whose parts may hold blanks and the like, as an address.
+fn encode_path(path: &str) -> String {
+    path.split('/').map(encode).collect::<Vec<_>>().join("/")
 }
 
 /// A folder's index is known by the folder's address.

@@ -8,10 +8,12 @@ import { keyboard, shortcut } from "./keys.js";
 import { connect, follow } from "./live.js";
 import { lost } from "./lost.js";
 import { settleSide, sidebar, toggleSide } from "./side.js";
+import { moved } from "./moved.js";
 import { spy } from "./spy.js";
 import { terms } from "./terms.js";
 import { forget, go, travel } from "./travel.js";
 
+moved();
 document.documentElement.dataset.modules = "";
 keyboard();
 sidebar();

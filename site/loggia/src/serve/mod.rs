@@ -97,6 +97,11 @@ pub(crate) struct App {
 struct Files {
     pages_dir: PathBuf,
     assets: Vec<String>,
+    /// The folder of `book.toml`, and the files in it that every page asks for.
+    root: PathBuf,
+    added: Vec<String>,
+    /// What else is to be watched.
+    watched: Vec<PathBuf>,
 }
 
 impl Server {
@@ -204,10 +209,18 @@ impl App {
         self.files.read().expect("no holder of this lock panics").pages_dir.clone()
     }
 
+    /// Files and folders beside the folder of pages that the book depends on.
+    fn watched(&self) -> Vec<PathBuf> {
+        self.files.read().expect("no holder of this lock panics").watched.clone()
+    }
+
     fn set_files(&self, read: &source::Source) {
         let mut files = self.files.write().expect("no holder of this lock panics");
         files.pages_dir.clone_from(&read.pages_dir);
         files.assets.clone_from(&read.assets);
+        files.root.clone_from(&read.root);
+        files.added.clone_from(&read.added);
+        files.watched = read.watched();
     }
 }
 

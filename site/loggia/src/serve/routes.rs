@@ -1,5 +1,6 @@
 //! Addresses of the site and the headers of every answer.
 
+use super::shown::Shown;
 use super::{App, api, events, map, views, watch};
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -87,6 +88,9 @@ async fn page_or_file(
     if let Some(page) = at(&path) {
         return show_page(&app, page);
     }
+    if let Some(moved) = book.redirects().iter().find(|redirect| redirect.path == path) {
+        return lead_on(&app, &shown, moved);
+    }
     let trimmed = path.trim_end_matches('/');
     if path == "index.html" {
         return index(State(app.clone())).await;
@@ -110,6 +114,29 @@ async fn page_or_file(
         return views::html(html);
     }
     (StatusCode::NOT_FOUND, views::html(pages::render_lost(&site, Some(&path)))).into_response()
+}
+
+/// Leads to where a page has moved. Fragments never reach the server: where some of them lead
+/// elsewhere, the page itself sorts them out. Kept by no cache, since tomorrow another book may be
+/// served on this port.
+fn lead_on(app: &App, shown: &Shown, moved: &document::Redirect) -> Response {
+    let fresh = (header::CACHE_CONTROL, "no-cache");
+    match &moved.target {
+        Some(target) if moved.fragments.is_empty() => {
+            let target: String = target
+                .bytes()
+                .map(|byte| match byte {
+                    b'!'..=b'~' => char::from(byte).to_string(),
+                    byte => format!("%{byte:02X}"),
+                })
+                .collect();
+            ([fresh], Redirect::permanent(&target)).into_response()
+        }
+        _ => {
+            let html = pages::render_redirect(&views::site(app, shown), moved);
+            ([fresh], Html(html)).into_response()
+        }
+    }
 }
 
 async fn wrong_method(request: Request) -> Response {
@@ -155,7 +182,9 @@ async fn asset(
 async fn file(app: &App, path: &str, request: Request) -> Option<Response> {
     let (folder, listed) = {
         let files = app.files.read().expect("no holder of this lock panics");
-        (files.pages_dir.clone(), files.assets.iter().any(|asset| asset == path))
+        let added = files.added.iter().any(|added| added == path);
+        let folder = if added { &files.root } else { &files.pages_dir };
+        (folder.clone(), added || files.assets.iter().any(|asset| asset == path))
     };
     if !listed {
         return None;

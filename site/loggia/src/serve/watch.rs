@@ -5,6 +5,7 @@ use super::App;
 use super::changes::{Changed, Changes};
 use crate::source::Source;
 use crate::{report, source, theme};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use std::time::Duration;
 /// Should the system's watching miss something (network folders), this look at all times of change
 /// finds it, and only then is everything read.
 const FALLBACK_LOOK: Duration = Duration::from_secs(5);
+
+/// Folders beside the book's own that are watched; changes in others are found by the look above.
+const FOLDERS_MAX: usize = 1_000;
 
 /// Watches until the app ends.
 pub(super) async fn run(app: Arc<App>) {
@@ -56,13 +60,26 @@ fn watch_folders(app: &App, changes: &mut Changes) {
         changes.watch(&theme, true);
     }
     changes.watch(&app.options.dir, false);
+    // Included files may lie anywhere in the repository, and change with every save.
+    for folder in folders_of(&app.watched()) {
+        changes.watch(&folder, false);
+    }
 }
 
 /// Names, lengths and times of change of all files of the book, as one number.
 async fn stamp(app: &Arc<App>) -> Option<u64> {
-    let (root, pages) = (app.options.dir.clone(), app.pages_dir());
-    let own_theme = theme::folder(&root, &app.shown().book.config);
-    tokio::task::spawn_blocking(move || source::stamp(&root, &pages, &own_theme)).await.ok()
+    let (root, pages, mut others) = (app.options.dir.clone(), app.pages_dir(), app.watched());
+    others.push(theme::folder(&root, &app.shown().book.config));
+    tokio::task::spawn_blocking(move || source::stamp(&root, &pages, &others)).await.ok()
+}
+
+/// The folders to watch for these files and folders.
+fn folders_of(paths: &[PathBuf]) -> HashSet<PathBuf> {
+    let folder = |path: &PathBuf| match path.is_dir() {
+        true => Some(path.clone()),
+        false => path.parent().filter(|parent| parent.is_dir()).map(Path::to_owned),
+    };
+    paths.iter().filter_map(folder).take(FOLDERS_MAX).collect()
 }
 
 /// Reads what changed and shows it. Gives what is to be read on from; nothing where the folder could

@@ -15,12 +15,15 @@ impl Source {
                 Taken::More => return read(&self.root),
             }
         }
+        next.prepare();
         Ok(next)
     }
 
     /// Whether a change at this path can change the book.
     pub(crate) fn concerns(&self, path: &Path) -> bool {
-        path == self.root.join(BOOK_TOML) || self.name_below(path).is_some()
+        path == self.root.join(BOOK_TOML)
+            || self.name_below(path).is_some()
+            || self.watched().iter().any(|watched| path.starts_with(watched))
     }
 
     /// The path below the source folder, unless it belongs to somebody else or is what we write.
