@@ -15,6 +15,7 @@ mod hot;
 mod map;
 mod navigation;
 mod output;
+mod search;
 mod seeds;
 mod serving;
 mod up;

@@ -9,7 +9,7 @@ mod phases;
 mod snapshot;
 
 use crate::cli::{EXIT_FINDINGS, Talk};
-use crate::{report, source, theme};
+use crate::{report, search, source, theme};
 use address::Address;
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
@@ -81,6 +81,10 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         output.write(&redirect.path, pages::render_redirect(&site, redirect).as_bytes())?;
     }
     extras::write(&output, &site, &address.path)?;
+    if options.search && !read.config().search_off {
+        write_search(&output, &site, evidence.as_ref())?;
+        phases.end("search");
+    }
     let changed = output.finish()?;
     phases.end("other files");
 
@@ -120,6 +124,18 @@ fn write_pages(
         let index = Page { path: "index.html".to_owned(), ..(**first).clone() };
         let html = pages::render_page(site, &index, evidence, &[], false);
         output.write("index.html", html.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The search index, and the page for searching.
+fn write_search(output: &Output, site: &Site, evidence: Option<&Evidence>) -> anyhow::Result<()> {
+    search::index(site.book)
+        .par_bridge()
+        .try_for_each(|(path, bytes)| output.write(&path, &bytes).map(|_| ()))?;
+    if site.book.page_at(pages::SEARCH_PATH).is_none() {
+        let page = pages::render_search(site, &pages::SearchView::default(), evidence);
+        output.write(pages::SEARCH_PATH, page.as_bytes())?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! - [`cli`]: what can be typed, and what it answers
 //! - [`source`]: reads a folder of Markdown into a [`document::Book`]
 //! - [`build`], [`check`], [`fmt`], [`init`]: the commands that end
+//! - [`search`]: the index that readers search in
 //! - [`serve`]: the live server; `cloudscale up` starts it as a library
 
 pub mod build;
@@ -13,6 +14,7 @@ pub mod init;
 mod prepare;
 mod preprocessor;
 mod report;
+pub mod search;
 pub mod serve;
 pub mod source;
 mod theme;

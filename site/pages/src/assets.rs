@@ -127,7 +127,7 @@ impl Assets {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// Path below the root of `style`, `mode`, `main` (the scripts) or `icon`.
+    /// Path below the root of `style`, `mode`, `main`, `search` (the scripts) or `icon`.
     pub(crate) fn path(&self, name: &str) -> &str {
         self.names.get(name).map_or("", String::as_str)
     }
@@ -229,6 +229,7 @@ impl Assets {
             match *name {
                 "mode" => self.names.insert("mode", path.clone()),
                 "main" => self.names.insert("main", path.clone()),
+                "search" => self.names.insert("search", path.clone()),
                 _ => None,
             };
             self.files.push(Asset { path, mime: JAVASCRIPT, bytes: text.into_bytes() });

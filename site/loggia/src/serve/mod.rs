@@ -13,6 +13,7 @@ mod events;
 mod map;
 mod ports;
 mod routes;
+mod search;
 mod shown;
 mod tick;
 mod views;
@@ -88,6 +89,7 @@ pub(crate) struct App {
     evidence: channel::Sender<Arc<Evidence>>,
     files: RwLock<Files>,
     events: events::Cache,
+    search: search::Live,
     started: Instant,
     token: CancellationToken,
 }
@@ -128,6 +130,7 @@ impl Server {
         let mut tasks = JoinSet::new();
         telemetry_tasks(&mut tasks, &app, grpc, http);
         spawn(&mut tasks, "tick", tick::run(Arc::clone(&app)));
+        spawn(&mut tasks, "search", search::run(Arc::clone(&app)));
         if app.options.watch {
             spawn(&mut tasks, "watch", watch::run(Arc::clone(&app)));
         }
@@ -184,6 +187,7 @@ impl App {
             shown: channel::Sender::new(Shown::first(book, assets)),
             files: RwLock::default(),
             events: events::Cache::default(),
+            search: search::Live::default(),
             started: Instant::now(),
             token,
         };

@@ -1,7 +1,7 @@
 //! Addresses of the site and the headers of every answer.
 
 use super::shown::Shown;
-use super::{App, api, events, map, views, watch};
+use super::{App, api, events, map, search, views, watch};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -51,6 +51,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(api::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ready\n" }))
+        .route("/assets/search/{name}", get(search::file))
         .route("/assets/{*path}", get(asset))
         .route("/{*path}", get(page_or_file))
         .with_state(Arc::clone(&app))
@@ -87,6 +88,9 @@ async fn page_or_file(
     let at = |path: &str| book.pages.iter().find(|page| page.path == path);
     if let Some(page) = at(&path) {
         return show_page(&app, page);
+    }
+    if path == pages::SEARCH_PATH {
+        return search::page(&app, request.uri().query()).await;
     }
     if let Some(moved) = book.redirects().iter().find(|redirect| redirect.path == path) {
         return lead_on(&app, &shown, moved);
