@@ -323,7 +323,7 @@ impl<'a> Tree<'a> {
         if self.sections.is_empty() {
             return;
         }
-        let bound = self.sections.iter().any(|section| self.values.has(&section.dot()));
+        let bound = self.sections.iter().any(|section| self.values.has(section.dot()));
         self.push(if bound { "\n<ul class=\"secs\">\n" } else { "\n<ul class=\"secs plain\">\n" });
         for section in self.sections {
             self.html.push_str(&section.html(self.values, true));

@@ -20,12 +20,15 @@ const GROUPS_MAX: usize = 25;
 /// Bytes of a query that are read.
 const QUERY_BYTES_MAX: usize = 400;
 
+/// The index as it is served: the name of each file, and its bytes.
+type IndexFiles = BTreeMap<String, Vec<u8>>;
+
 /// The index and its files.
 #[derive(Debug)]
 pub(super) struct Live {
     index: RwLock<Index>,
     /// By name; `None` before the first index.
-    files: channel::Sender<Option<Arc<BTreeMap<String, Vec<u8>>>>>,
+    files: channel::Sender<Option<Arc<IndexFiles>>>,
 }
 
 impl Default for Live {
@@ -35,7 +38,7 @@ impl Default for Live {
 }
 
 impl Live {
-    async fn files(&self) -> Option<Arc<BTreeMap<String, Vec<u8>>>> {
+    async fn files(&self) -> Option<Arc<IndexFiles>> {
         let mut files = self.files.subscribe();
         let ready = tokio::time::timeout(FIRST_WITHIN, files.wait_for(Option::is_some));
         ready.await.ok()?.ok()?.clone()
@@ -130,7 +133,7 @@ pub(super) async fn page(app: &Arc<App>, query: Option<&str>) -> Response {
         view(asked, found.await.unwrap_or_default())
     };
     let shown = app.shown();
-    let site = views::site(app, &shown.book);
+    let site = views::site(app, &shown);
     views::html(pages::render_search(&site, &view, Some(&app.evidence())))
 }
 
