@@ -21,6 +21,8 @@ pub const DEFAULT_COLOURS: [(&str, &str, &str); 6] = [
 const TEXT_MIN: f64 = 4.5;
 /// WCAG 2.2, 1.4.11: what shows where the focus is.
 const FOCUS_MIN: f64 = 3.0;
+/// Share of `--link` in links on a tint.
+const ON_TINT_SHARE: f64 = 0.72;
 /// Steps of lightness in the search for a colour that would do.
 const STEPS: u32 = 200;
 
@@ -32,8 +34,12 @@ enum Ink {
     Token(&'static str),
     /// `--link`: what links and buttons are drawn in, made of `primary`.
     Link,
-    /// The current entry of the sidebar: `primary`, 13 %, on the background.
+    /// What the current entry of the sidebar lies on: `primary`, 13 %, on the background.
     Current,
+    /// What a piece of code in a line lies on: `text`, 6 %, on the background.
+    Code,
+    /// Words on either that lead somewhere: `--link`, 72 %, with `text`.
+    LinkOnTint,
 }
 
 /// What stands on what, the ratio it needs and how readers would name it.
@@ -44,7 +50,9 @@ const PAIRS: &[(Ink, Ink, f64, &str)] = &[
     (Ink::Token("text-secondary"), Ink::Token("surface"), TEXT_MIN, "secondary text in tiles"),
     (Ink::Link, Ink::Token("background"), TEXT_MIN, "links"),
     (Ink::Link, Ink::Token("surface"), TEXT_MIN, "links in tables, and the words on buttons"),
-    (Ink::Link, Ink::Current, TEXT_MIN, "the current entry of the sidebar"),
+    (Ink::LinkOnTint, Ink::Current, TEXT_MIN, "the current entry of the sidebar"),
+    (Ink::LinkOnTint, Ink::Code, TEXT_MIN, "code in links"),
+    (Ink::Token("text"), Ink::Code, TEXT_MIN, "code in a line"),
     (Ink::Token("primary"), Ink::Token("background"), FOCUS_MIN, "the ring around the focus"),
 ];
 
@@ -53,7 +61,8 @@ impl Ink {
     fn token(self) -> &'static str {
         match self {
             Self::Token(name) => name,
-            Self::Link | Self::Current => "primary",
+            Self::Code => "text",
+            Self::Link | Self::Current | Self::LinkOnTint => "primary",
         }
     }
 
@@ -62,14 +71,19 @@ impl Ink {
             Self::Token(name) => format!("`{name}`"),
             Self::Link => "the link colour made of `primary`".to_owned(),
             Self::Current => "the tint made of `primary`".to_owned(),
+            Self::Code => "the tint made of `text`".to_owned(),
+            Self::LinkOnTint => "the colour made of `primary` and `text`".to_owned(),
         }
     }
 }
 
 /// The tokens of one mode.
+#[derive(Clone, Copy)]
 struct Palette<'t> {
     theme: &'t Theme,
     dark: bool,
+    /// A token that is tried with another colour.
+    tried: Option<(&'static str, Rgb)>,
 }
 
 impl Palette<'_> {
@@ -80,6 +94,9 @@ impl Palette<'_> {
 
     /// The token as it is seen on a page: half-transparent ones lie on what is below them.
     fn token(&self, name: &str) -> Rgb {
+        if let Some((_, colour)) = self.tried.filter(|(tried, _)| *tried == name) {
+            return colour;
+        }
         let default = DEFAULT_COLOURS.iter().find(|(token, ..)| *token == name);
         let default =
             default.map_or("#000", |(_, light, dark)| if self.dark { dark } else { light });
@@ -95,11 +112,13 @@ impl Palette<'_> {
         over(found.rgb, found.alpha, below)
     }
 
-    fn ink(&self, ink: Ink, primary: Rgb) -> Rgb {
+    fn ink(&self, ink: Ink) -> Rgb {
+        let primary = self.token("primary");
         match ink {
-            Ink::Token("primary") => primary,
             Ink::Token(name) => self.token(name),
             Ink::Current => over(primary, 0.13, self.token("background")),
+            Ink::Code => over(self.token("text"), 0.06, self.token("background")),
+            Ink::LinkOnTint => mix(self.ink(Ink::Link), ON_TINT_SHARE, self.token("text")),
             Ink::Link if self.dark => {
                 let [l, a, b] = to_oklab(primary);
                 let hue = b.atan2(a).to_degrees();
@@ -130,12 +149,11 @@ fn contrast(one: Rgb, other: Rgb) -> f64 {
 pub(super) fn check(page: &Page, above: &Above) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for dark in [false, true] {
-        let palette = Palette { theme: &page.theme, dark };
+        let palette = Palette { theme: &page.theme, dark, tried: None };
         for (ink, ground, needed, what) in PAIRS {
             let given = [*ink, *ground].into_iter().find(|i| palette.given(i.token()).is_some());
             let Some(given) = given else { continue }; // the theme's own colours are its makers' matter
-            let primary = palette.token("primary");
-            let ratio = contrast(palette.ink(*ink, primary), palette.ink(*ground, primary));
+            let ratio = contrast(palette.ink(*ink), palette.ink(*ground));
             if ratio >= *needed {
                 continue;
             }
@@ -158,17 +176,12 @@ pub(super) fn check(page: &Page, above: &Above) -> Vec<Diagnostic> {
 /// The nearest colour, in lightness, that has enough contrast on everything that its token is put on.
 fn help(palette: &Palette<'_>, ink: Ink, ground: Ink, needed: f64) -> String {
     let token = ink.token();
-    let now =
-        to_oklab(if token == "primary" { palette.token("primary") } else { palette.token(token) });
+    let now = to_oklab(palette.token(token));
     let enough = |candidate: Rgb| {
-        let pairs = PAIRS.iter().filter(|(other, ..)| other.token() == token);
-        pairs.into_iter().all(|(other, under, needed, _)| {
-            let primary = if token == "primary" { candidate } else { palette.token("primary") };
-            let above = match other {
-                Ink::Token(name) if *name == token => candidate,
-                derived => palette.ink(*derived, primary),
-            };
-            contrast(above, palette.ink(*under, primary)) >= *needed
+        let tried = Palette { tried: Some((token, candidate)), ..*palette };
+        let pairs = PAIRS.iter().filter(|(above, ..)| above.token() == token);
+        pairs.into_iter().all(|(above, under, needed, _)| {
+            contrast(tried.ink(*above), tried.ink(*under)) >= *needed
         })
     };
     let candidates = (1..=STEPS).flat_map(|step| {
@@ -228,9 +241,14 @@ mod tests {
             ),
             ("base.css", "background: var(--link); color: var(--surface)"),
             ("base.css", "outline: 2px solid var(--primary)"),
+            ("prose.css", "background: color-mix(in oklab, var(--text) 6%, transparent) }"),
+            (
+                "prose.css",
+                ".prose a code { color: color-mix(in oklab, var(--link) 72%, var(--text)) }",
+            ),
             (
                 "frame.css",
-                "color-mix(in oklab, var(--primary) 13%, transparent); color: var(--link)",
+                "color-mix(in oklab, var(--primary) 13%, transparent); color: color-mix(in oklab, var(--link) 72%, var(--text))",
             ),
         ] {
             assert!(read(file).contains(rule), "{file} changed: mend `PAIRS` after {rule}");
@@ -254,10 +272,9 @@ mod tests {
     fn the_colours_without_an_author_do() {
         let theme = Theme::default();
         for dark in [false, true] {
-            let palette = Palette { theme: &theme, dark };
-            let primary = palette.token("primary");
+            let palette = Palette { theme: &theme, dark, tried: None };
             for (ink, ground, needed, what) in PAIRS {
-                let ratio = contrast(palette.ink(*ink, primary), palette.ink(*ground, primary));
+                let ratio = contrast(palette.ink(*ink), palette.ink(*ground));
                 assert!(ratio >= *needed, "{what}, dark {dark}: {ratio}");
             }
         }

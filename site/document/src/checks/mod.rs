@@ -45,7 +45,7 @@ impl Book {
         let mut checked = Checked::default();
         let mut links = Vec::new();
         for page in &self.pages {
-            let mut seen = walk::page(page);
+            let mut seen = walk::page(page, &self.config.markdown);
             seen.findings.extend(contrast::check(page, &above(page)));
             seen.findings.sort_by_key(|found| (found.line, found.column));
             checked.findings.append(&mut seen.findings);

@@ -1,7 +1,7 @@
 //! One walk over a page's text for what can be seen in it alone.
 //!
-//! `checks` hands in a page that was read already. What stands in no file of the author's (an include,
-//! the output of a preprocessor) is not walked over: it has no place that could be named.
+//! `checks` hands in a page that was read already. Included text is walked over as well: what is found
+//! in it stands at the include.
 
 use super::{ExternalLink, above, finding};
 use crate::findings::place_of;
@@ -37,7 +37,7 @@ struct Walk<'p> {
     html: Option<Range<usize>>,
 }
 
-pub(super) fn page(page: &Page) -> Seen {
+pub(super) fn page(page: &Page, markdown: &MarkdownOptions) -> Seen {
     let above = above(page);
     let text = &page.file.text()[above.body..];
     let mut walk = Walk {
@@ -55,9 +55,7 @@ pub(super) fn page(page: &Page) -> Seen {
     if let Some(call) = call {
         walk.web(&call.link, above.span.clone());
     }
-    for (event, span) in
-        Parser::new_ext(text, body::options(&MarkdownOptions::default())).into_offset_iter()
-    {
+    for (event, span) in Parser::new_ext(text, body::options(markdown)).into_offset_iter() {
         walk.event(event, above.body + span.start..above.body + span.end);
     }
     walk.finish()
