@@ -193,3 +193,55 @@ fn the_server_redirects_and_follows_included_files() {
         get(&url("page.html")).unwrap().text().contains("other words")
     });
 }
+
+/// What mdBook's settings of the page's frame do: `[output.html]` with `shown` and `hidden` in a page.
+#[test]
+fn settings_of_the_frame() {
+    const BRANCH: &str = "<details data-fold=\"below.html\" open>";
+    const NUMBER: &str = "<span class=\"no num\">2.1.</span>";
+    for (toml, shown, hidden) in [
+        ("", &[BRANCH, NUMBER, "data-mode=\"auto\"", "print.html"][..], &["icon source"][..]),
+        ("no-section-label = true\n", &[BRANCH], &["no num"]),
+        ("[output.html.fold]\nenable = true\n", &["data-fold=\"below.html\""], &[BRANCH]),
+        ("[output.html.fold]\nenable = true\nlevel = 1\n", &[BRANCH], &[]),
+        ("[output.html.fold]\nenable = false\nlevel = 0\n", &[BRANCH], &[]),
+        (
+            "git-repository-url = \"https://e.org/book\"\n",
+            &["<a class=\"icon source\" href=\"https://e.org/book\""],
+            &[],
+        ),
+        ("git-repository-url = \"javascript:x\"\n", &[], &["icon source", "javascript:x"]),
+        ("default-theme = \"coal\"\n", &["data-mode=\"dark\""], &[]),
+        ("[output.html.print]\nenable = false\n", &[], &["print.html"]),
+        ("[output.html.search]\nenable = false\n", &[], &["href=\"search.html"]),
+        ("[output.loggia]\n", &[NUMBER], &[BRANCH]),
+    ] {
+        let dir = book(&[
+            ("book.toml", &format!("[output.html]\n{toml}")),
+            ("src/SUMMARY.md", "- [Page](page.md)\n- [Below](below.md)\n  - [Deep](deep.md)\n"),
+            ("src/page.md", "# Page\n"),
+            ("src/below.md", "# Below\n"),
+            ("src/deep.md", "# Deep\n"),
+        ]);
+        let (printed, success) = build(dir.path());
+        assert!(success, "{toml}: {printed}");
+        let html = fs::read_to_string(dir.path().join("book/page.html")).unwrap();
+        for words in shown {
+            assert!(html.contains(words), "{toml}: no {words} in {html}");
+        }
+        for words in hidden {
+            assert!(!html.contains(words), "{toml}: {words} in {html}");
+        }
+    }
+}
+
+#[test]
+fn no_page_for_wrong_addresses_where_none_is_wanted() {
+    for (toml, there) in [("", true), ("[output.html]\ninput-404 = \"\"\n", false)] {
+        let files = [("book.toml", toml), ("src/SUMMARY.md", "[A](a.md)\n"), ("src/a.md", "# A\n")];
+        let dir = book(&files);
+        let (printed, success) = build(dir.path());
+        assert!(success, "{printed}");
+        assert_eq!(dir.path().join("book/404.html").exists(), there, "{toml}");
+    }
+}

@@ -66,6 +66,7 @@ fn plain(name: &str) -> String {
 fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     let mut config = Config { src: "src".to_owned(), ..Config::without_file() };
     config.markdown.smart_punctuation = true;
+    config.markdown.for_mdbook = true;
     if let Some(mut book) = Reader::below(root, "book", findings) {
         config.title = book.text("title");
         config.description = book.text("description");
@@ -98,6 +99,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     if let Some(mut ours) = Reader::below(output, "loggia", findings) {
         ours.flag("optional");
         ours.known(OURS);
+        config.markdown.for_mdbook = false;
         config.markdown.math = ours.flag("math").unwrap_or_default();
         config.edit_url_template = ours.text("edit-url-template").or(config.edit_url_template);
         config.base_url = ours.text("base-url").or(config.base_url);

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Broken links reported per book; looking for the name that was meant costs time for each.
 const FINDINGS_MAX: usize = 100;
 
+/// Links out of the book that are reported beside those.
+const NOTES_MAX: usize = 100;
+
 /// Addresses that a server of the book answers itself.
 const SERVED: &[&str] = &["live/", "api/", "prometheus/", "jaeger/", "assets/"];
 
@@ -22,7 +25,7 @@ pub(crate) fn check(
     let map = Map::new(pages, assets);
     let links = pages.iter().flat_map(|page| page.links.iter().map(move |link| (&**page, link)));
     let broken = links.filter_map(|(page, link)| map.check(page, link));
-    findings.extend(broken.take(FINDINGS_MAX));
+    add(broken, findings);
 }
 
 /// As [`check`], for links that the pages do not know of themselves: a list for each page.
@@ -36,7 +39,25 @@ pub(crate) fn check_more(
     let links = pages.iter().zip(links);
     let links = links.flat_map(|(page, links)| links.iter().map(move |link| (&**page, link)));
     let broken = links.filter_map(|(page, link)| map.check(page, link));
-    findings.extend(broken.take(FINDINGS_MAX));
+    add(broken, findings);
+}
+
+/// Adds the first broken links and the first notes: many of these do not hide those.
+fn add(found: impl Iterator<Item = Diagnostic>, findings: &mut Vec<Diagnostic>) {
+    let (mut broken, mut notes) = (0, 0);
+    for finding in found {
+        let (count, max) = match finding.severity {
+            Severity::Note => (&mut notes, NOTES_MAX),
+            _ => (&mut broken, FINDINGS_MAX),
+        };
+        *count += 1;
+        if *count <= max {
+            findings.push(finding);
+        }
+        if broken == FINDINGS_MAX {
+            return;
+        }
+    }
 }
 
 struct Map<'p> {

@@ -140,6 +140,19 @@ impl Writer {
         std::mem::take(&mut self.html)
     }
 
+    /// Takes the id from an `<a id="ID">` that stands behind the last piece, or in it; false when there
+    /// is none.
+    pub(crate) fn forget_anchor(&mut self, id: &str) -> bool {
+        let html = match self.pieces.last_mut() {
+            Some(Piece::Html(html)) if self.html.is_empty() => html,
+            _ => &mut self.html,
+        };
+        let tag = format!("<a id=\"{id}\">");
+        let Some(at) = html.rfind(&tag) else { return false };
+        html.replace_range(at + "<a".len()..at + tag.len() - 1, "");
+        true
+    }
+
     fn flush(&mut self) {
         if !self.html.is_empty() {
             self.pieces.push(Piece::Html(std::mem::take(&mut self.html)));

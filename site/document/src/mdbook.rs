@@ -25,7 +25,7 @@ pub struct MdBook {
     pub no_section_label: bool,
     /// `output.html.fold`: down to which level the sidebar is open; `None` leaves it open.
     pub fold: Option<u8>,
-    /// Mode of `output.html.default-theme`.
+    /// Mode of `output.html.default-theme` and `preferred-dark-theme`.
     pub mode: Mode,
     /// `output.html.playground.runnable`: whether Rust code may be marked as runnable.
     pub playground_runnable: bool,
@@ -104,18 +104,21 @@ pub(crate) fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> MdBook {
     settings.input_404 = html.text("input-404");
     settings.git_repository_url = html.text("git-repository-url");
     settings.no_section_label = html.flag("no-section-label").unwrap_or(false);
-    settings.mode = html.text("default-theme").map_or(Mode::Auto, |theme| mode(&theme));
+    settings.mode = mode(html.text("default-theme"), html.text("preferred-dark-theme"));
     let html = html.table;
     nested(html, &mut settings, findings);
     settings.redirects = moved(html, findings);
     settings
 }
 
-/// mdBook's themes: three of five are dark.
-fn mode(theme: &str) -> Mode {
-    match theme.to_ascii_lowercase().as_str() {
-        "light" | "rust" => Mode::Light,
-        "coal" | "navy" | "ayu" => Mode::Dark,
+/// mdBook shows the first theme to whose system is light, and the second to whose system is dark.
+fn mode(light: Option<String>, dark: Option<String>) -> Mode {
+    // Three of mdBook's five themes are dark.
+    let is_dark =
+        |theme: &str| matches!(theme.to_ascii_lowercase().as_str(), "coal" | "navy" | "ayu");
+    match (light.is_some_and(|theme| is_dark(&theme)), dark.is_none_or(|theme| is_dark(&theme))) {
+        (true, true) => Mode::Dark,
+        (false, false) => Mode::Light,
         _ => Mode::Auto,
     }
 }
@@ -219,6 +222,19 @@ mod tests {
         let names: Vec<_> =
             settings.preprocessors.iter().map(|p| (p.command.as_str(), p.wanted())).collect();
         assert_eq!(names, [("mdbook-p", None), ("q -v", Some(true))]);
+    }
+
+    #[test]
+    fn modes_of_themes() {
+        for (toml, expected) in [
+            ("", Mode::Auto),
+            ("default-theme = \"light\"", Mode::Auto),
+            ("default-theme = \"Ayu\"", Mode::Dark),
+            ("preferred-dark-theme = \"light\"", Mode::Light),
+            ("default-theme = \"navy\"\npreferred-dark-theme = \"light\"", Mode::Auto),
+        ] {
+            assert_eq!(read(&format!("[output.html]\n{toml}\n")).0.mode, expected, "{toml}");
+        }
     }
 
     #[test]

@@ -375,6 +375,10 @@ pub struct MarkdownOptions {
     /// `output.html.mathjax-support`: what stands between `\\(` and `\\)`, `\\[` and `\\]`, `$$`
     /// and `$$` is a formula.
     pub mathjax: bool,
+    /// The book was made for mdBook alone: a `book.toml` without `[output.loggia]`. Ids of headings are
+    /// then exactly mdBook's, so that links from outside keep working (else hyphens that emoji leave
+    /// at the ends of an id are cut off), and a diagram that cannot be drawn is a warning.
+    pub for_mdbook: bool,
     /// `output.html.code.hidelines`: language to the prefix of lines that are hidden at first.
     pub hide_lines: IndexMap<String, String>,
 }

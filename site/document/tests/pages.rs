@@ -1,6 +1,6 @@
 //! Single pages: what Markdown becomes, and which mistakes are found where.
 
-use diagnostics::SourceFile;
+use diagnostics::{Severity, SourceFile};
 use document::{Config, Grouping, MapDirection, MapOptions, Page, Piece, ServiceId, parse_page};
 
 mod flat;
@@ -332,4 +332,53 @@ fn front_matter_reaches_the_page() {
     assert_eq!(page.services, [ServiceId("auth".into())]);
     assert_eq!(page.sections[0].services, [ServiceId("users".into())]);
     assert_eq!(page.links.len(), 1);
+}
+
+/// Headings of a book of mdBook's and of one with settings of ours, with the `<a id>` above one.
+#[test]
+fn ids_of_headings_by_the_book() {
+    let text = "# \u{26a0}\u{fe0f} Note: *here*\n\n## Done \u{2705}\n\n<a id=\"twice\"></a>\n## Twice\n\n## Twice\n\n\
+                ## Named {#own}\n\n## ::\n";
+    for (toml, ids, links) in [
+        (
+            "",
+            &["-note-here", "done-", "twice", "twice-1", "own", "section"],
+            &["note-here", "done"][..],
+        ),
+        (
+            "[output.loggia]\n",
+            &["note-here", "done", "twice", "twice-1", "own", "section"],
+            &["-note-here", "done-"],
+        ),
+    ] {
+        let (config, _) = Config::parse(&SourceFile::new("book.toml", toml));
+        let page = document::parse_page(&SourceFile::new("a.md", text), &config);
+        let seen: Vec<&str> = page.sections.iter().map(|section| section.id.as_str()).collect();
+        assert_eq!(seen, ids, "{toml}");
+        assert_eq!(page.diagnostics, [], "{toml}");
+        for link in links {
+            assert!(page.anchors.iter().any(|anchor| anchor == link), "{toml}: {link}");
+        }
+        let html: String = page
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                document::Piece::Html(html) => Some(html.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert!(html.contains("<a></a>") && !html.contains("id=\"twice\""), "{toml}: {html}");
+    }
+}
+
+/// mdBook leaves diagrams to the reader's browser: one that we cannot draw does not fail such a book.
+#[test]
+fn a_broken_diagram_by_the_book() {
+    for (toml, severity) in [("", Severity::Warning), ("[output.loggia]\n", Severity::Error)] {
+        let (config, _) = Config::parse(&SourceFile::new("book.toml", toml));
+        let text = "# A\n\n```mermaid\nflowchart TD\n  a --> \n  [b\n```\n";
+        let page = document::parse_page(&SourceFile::new("a.md", text), &config);
+        let found: Vec<Severity> = page.diagnostics.iter().map(|found| found.severity).collect();
+        assert_eq!(found, [severity], "{toml}");
+    }
 }

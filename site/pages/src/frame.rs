@@ -137,7 +137,7 @@ impl<'a> Frame<'a> {
         });
         Self {
             language: if config.language.is_empty() { "en" } else { &config.language },
-            mode: theme::mode(look),
+            mode: theme::mode(look, config),
             title: place.title.clone(),
             book: site.title(),
             description: description.or_else(|| config.description.clone()),
@@ -197,6 +197,12 @@ impl<'a> Frame<'a> {
         let address =
             |path: &String| format!("{}{}", self.root, encode_path(path.trim_start_matches("./")));
         paths.iter().map(address).collect()
+    }
+
+    /// Where the book's source can be read.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        let url = self.site.book.config.mdbook.git_repository_url.as_deref()?;
+        (url.starts_with("https://") || url.starts_with("http://")).then_some(url)
     }
 
     /// How the script is loaded.

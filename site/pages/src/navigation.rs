@@ -181,6 +181,10 @@ pub(crate) struct Tree<'a> {
     sections: &'a [SideSection<'a>],
     values: Values<'a>,
     whole: bool,
+    /// Whether chapters show their numbers.
+    numbered: bool,
+    /// Branches above this level are open, wherever the reader is.
+    open_above: usize,
     html: String,
 }
 
@@ -196,6 +200,13 @@ impl<'a> Tree<'a> {
         let navigation = site.navigation;
         let current = path.and_then(|path| navigation.by_path.get(path)).copied();
         let trail = std::iter::successors(current, |index| navigation.nodes[*index].parent);
+        let config = &site.book.config;
+        let open_above = match config.mdbook.fold {
+            Some(level) => usize::from(level),
+            // As mdBook without `fold`.
+            None if config.markdown.for_mdbook => usize::MAX,
+            None => 0,
+        };
         Self {
             navigation,
             root,
@@ -204,6 +215,8 @@ impl<'a> Tree<'a> {
             sections,
             values,
             whole: !navigation.is_cut(),
+            numbered: !config.mdbook.no_section_label,
+            open_above,
             html: String::new(),
         }
     }
@@ -272,6 +285,7 @@ impl<'a> Tree<'a> {
         let node = &self.navigation.nodes[index];
         let number = match node.number.as_str() {
             "" => String::new(),
+            _ if !self.numbered => String::new(),
             number => format!("<span class=\"no num\">{}</span> ", escape(number)),
         };
         let title = format!("{number}<span>{}</span>", escape(&node.title));
@@ -306,12 +320,16 @@ impl<'a> Tree<'a> {
         if node.children.is_empty() || !(self.whole || open) {
             return;
         }
+        let level =
+            std::iter::successors(node.parent, |at| self.navigation.nodes[*at].parent).count();
+        let open =
+            open || level < self.open_above || self.current.is_none() && node.parent.is_none();
         let fold = node.path.as_deref().unwrap_or(&node.title);
         let _ = write!(
             self.html,
             "\n<details{}{}><summary><span class=\"vh\">Pages below {}</span></summary>\n",
             attribute("data-fold", fold),
-            if open || self.current.is_none() && node.parent.is_none() { " open" } else { "" },
+            if open { " open" } else { "" },
             escape(&node.title),
         );
         self.list(&node.children, "");

@@ -4,7 +4,7 @@
 //! are never the document's: of each a dark and a light one exist, and the one with more contrast to
 //! the document's surface is taken, then moved towards black or white until small text can be read.
 
-use document::{DEFAULT_COLOURS as TOKENS, Mode, Theme};
+use document::{Config, DEFAULT_COLOURS as TOKENS, Mode, Theme};
 use indexmap::IndexMap;
 use std::fmt::Write as _;
 
@@ -20,9 +20,13 @@ const CONTRAST_MIN: f64 = 4.5;
 /// Steps from a colour to black or white while looking for enough contrast.
 const STEPS: u32 = 40;
 
-/// The value of `data-mode`.
-pub(crate) fn mode(theme: &Theme) -> &'static str {
-    match theme.mode {
+/// The value of `data-mode`: what the page asks for, else the book.
+pub(crate) fn mode(theme: &Theme, config: &Config) -> &'static str {
+    let asked = match theme.mode {
+        Mode::Auto => config.mdbook.mode,
+        other => other,
+    };
+    match asked {
         Mode::Auto => "auto",
         Mode::Light => "light",
         Mode::Dark => "dark",

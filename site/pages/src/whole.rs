@@ -80,7 +80,7 @@ pub(crate) fn render(site: &Site, evidence: Option<&Evidence>) -> String {
         title: site.title(),
         description: site.book.config.description.as_deref(),
         style: theme::style(look),
-        mode: theme::mode(look),
+        mode: theme::mode(look, &site.book.config),
         home: if site.live { root.clone() } else { format!("{root}index.html") },
         contents: moved(&tree, extras::PRINT, None, &places),
         chapters: chapters.chain(glossary).collect(),

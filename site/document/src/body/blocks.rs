@@ -5,7 +5,7 @@ use crate::fences::Fence;
 use crate::frontmatter::split_words;
 use crate::html::escape;
 use crate::{DiagramBlock, MapBlock, Piece, Section, headings};
-use diagnostics::Code;
+use diagnostics::{Code, Severity};
 use pulldown_cmark::{Alignment, HeadingLevel};
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,18 +22,39 @@ impl Body<'_, '_, '_, '_> {
     pub(super) fn end_term(&mut self) {
         let html = self.writer().end_part();
         self.in_term = false;
-        let id = self.ids.unique(&headings::slug(&self.id_text));
+        let id = self.ids.unique(&self.slug());
         self.writer().html(&format!("<dt id=\"{}\">{html}</dt>\n", escape(&id)));
         self.out.anchors.push(id);
     }
 
-    /// Where mdBook's id of a heading begins with the hyphen that an emoji leaves, links from
-    /// outside to it still lead here.
-    fn old_address(&mut self, id: &str) {
-        let old = headings::mdbook_slug(&self.id_text);
-        if old.trim_matches('-') == id && old != id && self.ids.take(&old) {
-            self.writer().html(&format!("<span id=\"{}\"></span>", escape(&old)));
-            self.out.anchors.push(old);
+    /// The id that the words of a heading or term ask for.
+    fn slug(&self) -> String {
+        match self.config.markdown.for_mdbook {
+            true => headings::mdbook_slug(&self.id_text),
+            false => headings::slug(&self.id_text),
+        }
+    }
+
+    /// The id for a heading whose author wrote none. An `<a id>` right above that holds the same id is
+    /// there for the heading, which keeps its id therefore.
+    fn own_id(&mut self) -> String {
+        let wanted = self.slug();
+        if self.ids.is_taken(&wanted) && self.writer().forget_anchor(&wanted) {
+            return wanted;
+        }
+        self.ids.unique(&wanted)
+    }
+
+    /// Ids with and without the hyphen that an emoji leaves at an end: links to either lead here.
+    fn other_address(&mut self, id: &str) {
+        let other = match self.config.markdown.for_mdbook {
+            true => headings::slug(&self.id_text),
+            false => headings::mdbook_slug(&self.id_text),
+        };
+        let alike = other.trim_matches('-') == id.trim_matches('-') && !other.is_empty();
+        if alike && other != id && self.ids.take(&other) {
+            self.writer().html(&format!("<span id=\"{}\"></span>", escape(&other)));
+            self.out.anchors.push(other);
         }
     }
 
@@ -77,7 +98,7 @@ impl Body<'_, '_, '_, '_> {
         let source = self.text[span.clone()].trim_end();
         let mut section = Section { level: level as u8, title, ..Section::default() };
         section.id = self.attributes(&mut section, source, span.start);
-        self.old_address(&section.id);
+        self.other_address(&section.id);
         if section.level == 1 && self.out.title.is_none() && !section.title.is_empty() {
             self.out.title = Some(section.title.clone());
         }
@@ -111,7 +132,7 @@ impl Body<'_, '_, '_, '_> {
             }
         }
         let Some((id, span)) = found.id.filter(|(id, _)| !id.is_empty()) else {
-            return self.ids.unique(&headings::slug(&self.id_text));
+            return self.own_id();
         };
         if self.ids.take(&id) {
             return id;
@@ -219,7 +240,11 @@ impl Body<'_, '_, '_, '_> {
         help: Option<String>,
     ) {
         let page = (self.text, self.origin, &*self.findings);
-        let finding = fence.finding(code, at, message, help, page);
+        let mut finding = fence.finding(code, at, message, help, page);
+        if code == Code::Diagram && self.config.markdown.for_mdbook {
+            // mdBook shows the source, and its authors draw with another Mermaid in the browser.
+            finding.severity = Severity::Warning;
+        }
         self.findings.add(finding.clone());
         self.writer().piece(Piece::Broken {
             language: fence.language().to_owned(),

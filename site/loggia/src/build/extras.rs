@@ -31,6 +31,9 @@ pub(super) fn write(output: &Output, site: &Site, path: &str) -> anyhow::Result<
     }
     // It is answered at any depth, so its links begin at the root of the host.
     let rooted = Site { base: path.to_owned(), url: None, ..*site };
+    if site.book.config.mdbook.input_404.as_deref() == Some("") {
+        return Ok(());
+    }
     unless_taken(NOT_FOUND, &|| pages::render_lost(&rooted, None))
 }
 
