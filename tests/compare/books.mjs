@@ -31,6 +31,8 @@ export const BOOKS = [
     repository: "google/comprehensive-rust",
     commit: "351fafafa965cba8e45a3136b8ff6022bba9942b",
     tools: { course: ["mdbook-course", "mdbook-course"] },
+    // Its preprocessor takes the front matter away; without it mdBook shows that as a heading.
+    frontMatter: true,
   },
 ];
 
@@ -116,6 +118,17 @@ export function copy(dir, to, programs) {
     if (!skip && !older) lines.push(line);
   }
   fs.writeFileSync(file, lines.join("\n"));
+}
+
+/** Takes the front matter out of all pages, as the book's own preprocessor would. */
+export function dropFrontMatter(dir) {
+  for (const entry of fs.readdirSync(path.join(dir, "src"), { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (!entry.isFile() || !file.endsWith(".md")) continue;
+    const text = fs.readFileSync(file, "utf8");
+    const rest = text.replace(/^---\n[\s\S]*?\n---\n/, "");
+    if (rest !== text) fs.writeFileSync(file, rest);
+  }
 }
 
 /** mdBook 0.5.4: a path that was given, or installed through cargo below `work`. */

@@ -26,3 +26,9 @@ export const LINKS = {
   "names/scopes.html -> ../items/enumerations.mdr":
     "a slip of the book's for `enumerations.md`: mdBook cuts every address behind `.md`; ours is found",
 };
+
+/** Headings that differ. */
+export const HEADINGS = {
+  "unsafe-deep-dive/initialization/maybeuninit.html #maybeuninit":
+    "`<T>` is an unknown element for mdBook and is not seen; ours shows it as the text that was meant",
+};
