@@ -172,6 +172,15 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "L030",
+        &[("a.md", "# A\n\n```math\n\\frac{a\n```\n")],
+        "a.md",
+        4,
+        0,
+        0,
+        &[("a.md", "# A\n\n```math\n\\frac{a}{b}\n```\n")],
+    ),
+    (
         "L035",
         &[
             ("book.toml", "[book]\n"),
@@ -185,6 +194,48 @@ const CASES: &[Case] = &[
         &[
             ("book.toml", "[book]\n"),
             ("src/SUMMARY.md", "# Summary\n\n- [A](a.md)\n"),
+            ("src/a.md", "# A\n"),
+        ],
+    ),
+    (
+        "L036",
+        &[
+            ("book.toml", "[book]\n[preprocessor.x]\ncommand = \"no-such-program\"\n"),
+            ("src/a.md", "# A\n"),
+        ],
+        "book.toml",
+        0,
+        0,
+        1,
+        &[
+            (
+                "book.toml",
+                "[book]\n[preprocessor.x]\ncommand = \"no-such-program\"\noptional = true\n",
+            ),
+            ("src/a.md", "# A\n"),
+        ],
+    ),
+    (
+        "L037",
+        &[("a.md", "# A\n\n{{#include b.txt}}\n")],
+        "a.md",
+        3,
+        1,
+        1,
+        &[("a.md", "# A\n\n{{#include c.txt}}\n"), ("c.txt", "words\n")],
+    ),
+    (
+        "L038",
+        &[
+            ("book.toml", "[book]\n[output.html.redirect]\n\"old.html\" = \"b.html\"\n"),
+            ("src/a.md", "# A\n"),
+        ],
+        "book.toml",
+        3,
+        0,
+        1,
+        &[
+            ("book.toml", "[book]\n[output.html.redirect]\n\"old.html\" = \"a.html\"\n"),
             ("src/a.md", "# A\n"),
         ],
     ),
@@ -352,14 +403,40 @@ fn every_code_has_a_broken_and_a_sound_case() {
         wrong.extend(missing(&found, code, "a.md", *line, *column));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Those that need a server or bytes that are no text have tests of their own below.
-    let elsewhere = ["L011", "L020", "L021", "L022"];
+    // Those that need a server (`external`, `drift`) or bytes that are no text have tests of their own.
+    let elsewhere = ["L011", "L020", "L021", "L022", "L041"];
     let tested: BTreeSet<&str> = CASES.iter().map(|case| case.0).chain(elsewhere).collect();
     let list = loggia(&["--explain"], Path::new("."));
     let list = String::from_utf8(list.stdout).unwrap();
     let all: BTreeSet<&str> = list.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert!(all.len() > 20, "{list}");
     assert_eq!(all.difference(&tested).collect::<Vec<_>>(), Vec::<&&str>::new(), "without a case");
+}
+
+#[test]
+fn included_text_is_checked_and_named_by_its_include() {
+    let page = "# A\n\nabove\n\n{{#include b.txt}}\n\n![](x.png)\n";
+    let files = [("a.md", page), ("b.txt", "text\n\n![](y.png)\n\n[](#a)\n"), ("x.png", "")];
+    let (found, _) = check(&files, &[]);
+    for (code, line) in [("L045", 5), ("L046", 5), ("L004", 5), ("L045", 7)] {
+        assert_eq!(missing(&found, code, "a.md", line, 1), None);
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn links_of_the_summary_lead_to_places_that_exist() {
+    let summary = "- [A](a.md#begin)\n- [B](b.md#nowhere)\n- [C](c.md#top)\n";
+    let files = [
+        ("book.toml", "[book]\n"),
+        ("src/SUMMARY.md", summary),
+        ("src/a.md", "# A {#begin}\n"),
+        ("src/b.md", "# B\n\n## Now here\n"),
+        ("src/c.md", "# C\n"),
+    ];
+    let (found, status) = check(&files, &[]);
+    assert_eq!(missing(&found, "L004", "src/SUMMARY.md", 2, 7), None);
+    assert_eq!((found.len(), status), (1, 1), "{found:#?}");
 }
 
 #[test]
@@ -444,6 +521,7 @@ fn exit_codes_and_the_summary_line() {
     for (arguments, exit, says, silent) in [
         (&[][..], 0, "checked 1 page: 1 warning", false),
         (&["--strict"], 1, "checked 1 page: 1 warning", false),
+        (&[], 0, "`loggia check --explain L046` says more", false),
         (&["--quiet"], 0, "warning[L046]", true),
         (&["--live", "http://127.0.0.1:1", "--observe", "0"], 2, "cannot ask", false),
     ] {

@@ -9,6 +9,7 @@ mod checks;
 mod commands;
 mod diagrams;
 mod drift;
+mod external;
 mod floors;
 mod fmt;
 mod hot;

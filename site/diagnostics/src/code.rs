@@ -94,6 +94,8 @@ codes! {
     Redirect = "L038", Error, "redirect that cannot be followed";
     /// A list that silences findings names a code that does not exist.
     UnknownCode = "L040", Warning, "unknown code";
+    /// A link to the web whose server gives no good answer (`check --external`).
+    ExternalLink = "L041", Warning, "broken link to the web";
     /// A page that readers have no way to.
     Orphan = "L042", Note, "orphan page";
     /// A footnote that is defined and never referenced.

@@ -39,7 +39,7 @@ impl Book {
         assets: Option<&[String]>,
         previous: Option<&Book>,
     ) -> Self {
-        let Draft { files, plan, titles, mut findings } = draft;
+        let Draft { files, plan, titles, anchors, mut findings } = draft;
         let known: HashMap<&str, &Arc<Page>> = previous
             .filter(|book| book.config == config)
             .into_iter()
@@ -62,6 +62,7 @@ impl Book {
         };
         let pages: Vec<Arc<Page>> = files.par_iter().map(read).collect();
         same_address(&pages, &mut findings);
+        crosslinks::check_summary(&pages, anchors, &mut findings);
         crosslinks::check(&pages, assets, &mut findings);
         let outline = plan.unwrap_or_else(|| outline::of_folders(&pages));
         let mut book = Self { config, pages, outline, diagnostics: Vec::new() };

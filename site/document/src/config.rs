@@ -142,7 +142,7 @@ const OURS: &[&str] = &[
     "theme",
     "check",
 ];
-const CHECK: &[&str] = &["ignore", "deny", "warn"];
+const CHECK: &[&str] = &["ignore", "deny", "warn", "external-allow"];
 const SERVICE: &[&str] = &[
     "title",
     "aliases",
@@ -329,6 +329,7 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             ignore: check.codes("ignore"),
             deny: check.codes("deny"),
             warn: check.codes("warn"),
+            external_allow: check.texts("external-allow"),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! `book` asks once all pages are read.
 
+use crate::draft::SummaryAnchor;
 use crate::{Link, Page, links, suggest};
 use diagnostics::{Code, Diagnostic, Severity};
 use std::collections::{HashMap, HashSet};
@@ -58,6 +59,33 @@ fn add(found: impl Iterator<Item = Diagnostic>, findings: &mut Vec<Diagnostic>) 
             return;
         }
     }
+}
+
+/// As [`check`], for links of the summary to places on pages.
+pub(crate) fn check_summary(
+    pages: &[Arc<Page>],
+    anchors: Vec<SummaryAnchor>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    if anchors.is_empty() {
+        return;
+    }
+    let by_source: HashMap<&str, &Arc<Page>> =
+        pages.iter().map(|page| (page.source.as_str(), page)).collect();
+    let broken = anchors.into_iter().filter_map(|SummaryAnchor { page, fragment, broken }| {
+        let target = by_source.get(page.as_str())?;
+        let wanted = anchor_of(&fragment);
+        let known = || target.anchors.iter().map(String::as_str);
+        let sound = wanted.is_empty() || wanted == "top" || known().any(|id| id == wanted);
+        (!sound).then(|| broken.with_help(suggest::help(&wanted, "ids", known())))
+    });
+    findings.extend(broken.take(FINDINGS_MAX));
+}
+
+/// The id that a fragment means.
+fn anchor_of(fragment: &str) -> String {
+    let rewritten = links::rewrite(&format!("#{fragment}"));
+    links::decode(&rewritten[1..])
 }
 
 struct Map<'p> {
@@ -132,8 +160,7 @@ impl<'p> Map<'p> {
         link: &Link,
         fragment: &str,
     ) -> Option<Diagnostic> {
-        let rewritten = links::rewrite(&format!("#{fragment}"));
-        let anchor = links::decode(&rewritten[1..]);
+        let anchor = anchor_of(fragment);
         let anchors = self.anchors.get(target.source.as_str())?;
         if anchor.is_empty() || anchor == "top" || anchors.contains(anchor.as_str()) {
             return None;

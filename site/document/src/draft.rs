@@ -18,8 +18,21 @@ pub struct Draft {
     pub(crate) plan: Option<Vec<OutlineItem>>,
     /// Path of a page to what `{{#title}}` says in it.
     pub(crate) titles: HashMap<String, String>,
+    /// Links of the summary to places on pages.
+    pub(crate) anchors: Vec<SummaryAnchor>,
     /// What is wrong with the summary, the includes and the preprocessors.
     pub findings: Vec<Diagnostic>,
+}
+
+/// A link of the summary to a place on a page, which is known once the page was read.
+#[derive(Debug, Clone)]
+pub(crate) struct SummaryAnchor {
+    /// Path of the page's file.
+    pub(crate) page: String,
+    /// What stands behind the `#`.
+    pub(crate) fragment: String,
+    /// What is wrong when there is no such place.
+    pub(crate) broken: Diagnostic,
 }
 
 impl Draft {

@@ -361,6 +361,8 @@ pub struct CheckRules {
     pub deny: Vec<diagnostics::Code>,
     /// Warnings, whatever they are by default.
     pub warn: Vec<diagnostics::Code>,
+    /// Addresses on the web that nobody asks for; `*` stands for any characters.
+    pub external_allow: Vec<String>,
 }
 
 /// How a book's Markdown is read.

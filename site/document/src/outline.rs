@@ -4,6 +4,7 @@
 //! `draft` hands in all files of the source folder and gets them back in reading order.
 
 use crate::book::natural_key;
+use crate::draft::SummaryAnchor;
 use crate::summary::{self, Entry, Item};
 use crate::{Chapter, Draft, OutlineItem, Page, links, suggest};
 use diagnostics::{Code, Diagnostic, Severity, SourceFile};
@@ -29,6 +30,7 @@ pub(crate) fn order(mut files: Vec<SourceFile>, create_missing: bool) -> Draft {
         taken: HashSet::new(),
         chosen: Vec::new(),
         made: create_missing.then(Vec::new),
+        anchors: Vec::new(),
         findings: Vec::new(),
     };
     let summary = summary::read(source.text());
@@ -39,7 +41,7 @@ pub(crate) fn order(mut files: Vec<SourceFile>, create_missing: bool) -> Draft {
         );
     }
     let plan = planner.plan(&summary.items);
-    let Planner { mut findings, chosen, taken, made, .. } = planner;
+    let Planner { mut findings, chosen, taken, made, anchors, .. } = planner;
     findings.sort_by_key(|found| (found.line, found.column));
     let left: Vec<&str> = files
         .iter()
@@ -51,7 +53,7 @@ pub(crate) fn order(mut files: Vec<SourceFile>, create_missing: bool) -> Draft {
     let made = made.unwrap_or_default();
     let file = |at: usize| files.get(at).or_else(|| made.get(at - files.len())).cloned();
     let files = chosen.into_iter().filter_map(file).collect();
-    Draft { files, plan: Some(plan), findings, ..Draft::default() }
+    Draft { files, plan: Some(plan), anchors, findings, ..Draft::default() }
 }
 
 /// Finds the files of a summary's entries.
@@ -64,6 +66,7 @@ struct Planner<'a> {
     chosen: Vec<usize>,
     /// Pages for chapters without a file, where they are wanted.
     made: Option<Vec<SourceFile>>,
+    anchors: Vec<SummaryAnchor>,
     findings: Vec<Diagnostic>,
 }
 
@@ -115,6 +118,9 @@ impl Planner<'_> {
             }
             return None;
         };
+        if let (_, _, Some(fragment)) = links::parts(&entry.target) {
+            self.anchors.push(anchor(self.summary, entry, &wanted, fragment));
+        }
         if self.taken.insert(at) {
             self.chosen.push(at);
         } else {
@@ -139,6 +145,13 @@ impl Planner<'_> {
         }
         Some(id)
     }
+}
+
+fn anchor(summary: &SourceFile, entry: &Entry, page: &str, fragment: &str) -> SummaryAnchor {
+    let place = crate::findings::place_of(summary.text(), entry.span.clone(), &entry.target);
+    let message = format!("no heading of `{page}` has the id `{fragment}`");
+    let broken = Diagnostic::at(Code::BrokenLink, summary, place, message);
+    SummaryAnchor { page: page.to_owned(), fragment: fragment.to_owned(), broken }
 }
 
 /// mdBook builds only what the summary lists, and so do we; the author may not know.

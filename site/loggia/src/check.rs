@@ -1,10 +1,14 @@
 //! `loggia check`: reads the book as `build` does and prints what is wrong with it; with `--live` also
-//! what a running server says about its claims and diagrams. `loggia check --explain` says what a code
+//! what a running server says about its claims and diagrams, with `--external` whether links to the web
+//! lead somewhere. `loggia check --explain` says what a code
 //! means.
 
 mod boxes;
+mod external;
 mod live;
 mod place;
+
+pub use external::External;
 
 use crate::cli::{EXIT_FINDINGS, Format, Talk};
 use crate::{report, source};
@@ -31,6 +35,8 @@ pub struct Wanted {
     pub strict: bool,
     /// A running server to ask.
     pub live: Option<Live>,
+    /// Whether links to the web are asked for.
+    pub external: Option<External>,
 }
 
 /// Prints the page of a code, or a line for each code when none is named.
@@ -56,12 +62,17 @@ pub fn run(dir: &Path, wanted: &Wanted, talk: Talk) -> anyhow::Result<ExitCode> 
     let checked = book.check(&read.assets, read.has_summary());
     let mut more = checked.findings;
     more.extend(boxes::unsure(&book).into_iter().filter_map(|found| book.admit(found)));
-    let mut told = None;
+    let mut told = Vec::new();
+    let progress = format == Format::Human && !talk.quiet;
+    if let Some(external) = &wanted.external {
+        let answer = external::ask(&checked.external, external, &book.config.check, progress);
+        more.extend(answer.findings.into_iter().filter_map(|found| book.admit(found)));
+        told.push(answer.summary);
+    }
     if let Some(live) = &wanted.live {
-        let progress = format == Format::Human && !talk.quiet;
         let answer = live::ask(&book, live, progress)?;
         more.extend(answer.findings.into_iter().filter_map(|found| book.admit(found)));
-        told = Some(answer.summary);
+        told.push(answer.summary);
     }
     for found in &mut more {
         found.file = read.path_from_here(&found.file);
@@ -72,8 +83,11 @@ pub fn run(dir: &Path, wanted: &Wanted, talk: Talk) -> anyhow::Result<ExitCode> 
         let pages = book.pages.len();
         let what = report::count(&findings).unwrap_or_else(|| "nothing to mend".to_owned());
         eprintln!("checked {pages} page{}: {what}", if pages == 1 { "" } else { "s" });
-        if let Some(told) = told {
-            eprintln!("{told}");
+        for line in told {
+            eprintln!("{line}");
+        }
+        if let Some(worst) = report::worst(&findings) {
+            eprintln!("`loggia check --explain {worst}` says more, and how to silence it");
         }
     }
     Ok(if report::fails(&findings, wanted.strict) {

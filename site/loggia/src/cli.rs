@@ -74,6 +74,7 @@ enum Command {
         loggia check docs --strict                       warnings fail, too\n  \
         loggia check docs --live http://127.0.0.1:3000   also ask the running system\n  \
         loggia check docs --format sarif > found.sarif   for code hosts and editors\n  \
+        loggia check docs --external                     also ask for links to the web\n  \
         loggia check --explain L004                      what a code means, and how to mend it\n\n\
         Exit code: 0 clean, 1 findings (with --live also violated claims and drift), 2 usage,\n\
         configuration, or a server that cannot be asked or has seen too little.")]
@@ -165,8 +166,17 @@ struct CheckArguments {
     /// Seconds of traces that the server must have seen before its diagrams are judged (0: judge at once)
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "live")]
     observe: u32,
+    /// Ask the servers of links to the web as well
+    #[arg(long)]
+    external: bool,
+    /// Leave out links to the web that match; `*` stands for any characters; may be given more than once
+    #[arg(long, value_name = "PATTERN", requires = "external")]
+    external_allow: Vec<String>,
+    /// Seconds that a server on the web has for one answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, requires = "external", value_parser = clap::value_parser!(u32).range(1..=600))]
+    external_timeout: u32,
     /// Say what a code means, with an example and how to silence it; without a code list all codes
-    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with = "live")]
+    #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["live", "external"])]
     explain: Option<String>,
 }
 
@@ -278,6 +288,9 @@ fn run_check(a: CheckArguments, talk: Talk) -> anyhow::Result<ExitCode> {
         format: a.format,
         strict: a.strict,
         live: a.live.map(|url| check::Live { url, observe_s: a.observe }),
+        external: a
+            .external
+            .then_some(check::External { allow: a.external_allow, timeout_s: a.external_timeout }),
     };
     check::run(&a.dir, &wanted, talk)
 }

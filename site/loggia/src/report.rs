@@ -3,7 +3,7 @@
 use crate::cli::Format;
 use crate::source::Source;
 use diagnostics::{
-    Colour, Diagnostic, Severity, render_all, render_github, render_json, render_sarif,
+    Code, Colour, Diagnostic, Severity, render_all, render_github, render_json, render_sarif,
 };
 use document::Book;
 use std::io::IsTerminal;
@@ -53,6 +53,12 @@ pub(crate) fn count(findings: &[Diagnostic]) -> Option<String> {
     .flatten()
     .collect();
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// The code of the first of the worst findings.
+pub(crate) fn worst(findings: &[Diagnostic]) -> Option<Code> {
+    // The last of several that are equally bad would win: hence from behind.
+    findings.iter().rev().max_by_key(|found| found.severity).map(|found| found.code)
 }
 
 /// Whether findings make a command fail.

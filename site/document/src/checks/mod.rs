@@ -64,6 +64,17 @@ impl Book {
             policy(found, &self.config.check, page.map(|page| &page.silenced))
         };
         checked.findings = findings.filter_map(wanted).collect();
+        // Nobody is asked for what nobody wants to hear of.
+        let ignored = self.config.check.ignore.contains(&Code::ExternalLink);
+        checked.external.retain(|link| {
+            let page = by_source.get(link.file.path());
+            if !ignored && !page.is_some_and(|page| page.silenced.names(Code::ExternalLink)) {
+                return true; // a place in the text costs time for each link
+            }
+            let span = link.span.start..link.span.start;
+            let found = Diagnostic::at(Code::ExternalLink, &link.file, span, "");
+            wanted(found).is_some()
+        });
         checked
     }
 

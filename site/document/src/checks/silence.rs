@@ -22,6 +22,13 @@ pub struct Silenced {
     blocks: Vec<(Code, Range<u32>)>,
 }
 
+impl Silenced {
+    /// Whether the page silences the code, anywhere.
+    pub(crate) fn names(&self, code: Code) -> bool {
+        self.page.contains(&code) || self.blocks.iter().any(|(silenced, _)| *silenced == code)
+    }
+}
+
 /// The finding as it is wanted, or `None`.
 pub(crate) fn policy(
     mut found: Diagnostic,

@@ -190,8 +190,11 @@ impl Walk<'_> {
                 }
             }
             for key in ["href", "src"] {
-                if let Some((_, address)) = value(key) {
-                    self.web(address, whole.clone());
+                if let Some((_, address)) = value(key)
+                    && links::kind(address) == links::Kind::External
+                {
+                    let place = place_of(page.file.text(), whole.clone(), address);
+                    self.web(&address.replace("&amp;", "&"), place);
                 }
             }
         }
