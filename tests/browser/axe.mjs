@@ -1,7 +1,8 @@
 // Asks axe-core about every kind of page, light and dark, wide and narrow: node axe.mjs URL PATH ...
+// A path may name what the reader opens there: `/page.html!search`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { check, step, withBrowser } from "./chromium.mjs";
+import { check, picture, step, until, withBrowser } from "./chromium.mjs";
 
 const [url, ...paths] = process.argv.slice(2);
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -9,12 +10,28 @@ const WIDTHS = [1440, 390];
 const MODES = ["light", "dark"];
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+/** What the reader may open on a page, by the word behind `!` in its path. */
+const OPENED = {
+  search: async (page) => {
+    await page.keyboard.press("/");
+    await page.locator("#search input").fill("harbour");
+    await until("an answer", async () => (await page.locator("#search .search-said").innerText()) !== "");
+  },
+  keys: (page) => page.keyboard.press("?"),
+  drawer: async (page, width) => {
+    if (width < 600) await page.locator(".bar .menu").click();
+  },
+  term: (page) => page.locator("main .term a").first().focus(),
+};
+
 await withBrowser(async (_browser, open) => {
   let [looks, passed] = [0, 0];
   const found = [];
-  for (const path of paths) {
+  for (const named of paths) {
+    const [path, opened] = named.split("!");
     for (const width of WIDTHS) {
       const page = await open(new URL(path, url).href, { viewport: { width, height: 900 } });
+      if (opened) await OPENED[opened](page, width);
       for (const mode of MODES) {
         await page.evaluate((mode) => { document.documentElement.dataset.mode = mode; }, mode);
         await page.evaluate(AXE);
@@ -22,8 +39,9 @@ await withBrowser(async (_browser, open) => {
         looks++;
         passed += told.passes.length;
         for (const rule of told.violations) {
-          for (const node of rule.nodes) found.push(`${path} ${width} ${mode}: ${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\n").slice(1).join(" ").slice(0, 200)}`);
+          for (const node of rule.nodes) found.push(`${named} ${width} ${mode}: ${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\n").slice(1).join(" ").slice(0, 200)}`);
         }
+        await picture(page, `${named.replace(/^\W+/, "").replace(/\W+/g, "-") || "home"}-${mode}-${width}`);
       }
       await page.context().close();
     }

@@ -17,10 +17,14 @@ await withBrowser(async (_browser, open) => {
   check(await page.locator("#glossary-tide").isVisible(), "a term leads to its definition");
 
   step("what needs a script is not offered");
-  for (const part of ["#mode", "[data-search-open]", "[data-keys-open]"]) {
+  for (const part of ["#mode", "[data-keys-open]"]) {
     const one = page.locator(part).first();
     check((await one.count()) === 0 || !(await one.isVisible()), `${part} is shown`);
   }
+
+  step("the link to search leads to a page that says what it can do");
+  await page.locator("[data-search-open]").click();
+  check(/search/i.test(await page.locator("main h1").innerText()), "the page for searching");
 
   step("the drawer opens at 390");
   const phone = await open(new URL("index.html", url).href, { javaScriptEnabled: false, viewport: { width: 390, height: 844 } });

@@ -19,4 +19,5 @@ mod output;
 mod search;
 mod seeds;
 mod serving;
+mod travel;
 mod up;

@@ -2,11 +2,14 @@
 //! book's own, and what axe-core says of every kind of page.
 
 use crate::browser;
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use tests::{Program, binary, free_port, run_to_end, shared};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::{Program, binary, free_port, get, run_to_end, send, shared, within};
+
+const SOON: Duration = Duration::from_secs(20);
 
 const BOOK: &str = "[book]\ntitle = \"Harbour\"\ndescription = \"How the harbour works.\"\n\n\
     [output.html]\nedit-url-template = \"https://example.org/edit/{path}\"\n\n\
@@ -74,7 +77,7 @@ The fender is soft.
 [^1]: The footnote.
 "#;
 
-fn write_book(dir: &Path) {
+pub(crate) fn write_book(dir: &Path) {
     let fill = "A ship that arrives is met by a pilot and led to a berth.\n\n".repeat(24);
     let short = |title: &str| format!("# {title}\n\n{fill}## More\n\nWords.\n");
     for (path, text) in [
@@ -98,7 +101,7 @@ fn write_book(dir: &Path) {
     }
 }
 
-fn serve(dir: &Path) -> (Program, String) {
+pub(crate) fn serve(dir: &Path) -> (Program, String) {
     let port = free_port().to_string();
     let mut program = Program::start(Command::new(binary("loggia")).arg("serve").arg(dir).args([
         "--port",
@@ -109,7 +112,7 @@ fn serve(dir: &Path) -> (Program, String) {
         "0",
     ]))
     .unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(20)).unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
     (program, format!("http://127.0.0.1:{port}"))
 }
 
@@ -141,6 +144,35 @@ fn a_built_book_opens_from_files_without_script() {
     browser::run("plain.mjs", &[&format!("file://{}/", build(dir.path()))]);
 }
 
+/// A stored trace of two services, one of which fails.
+fn trace(url: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let span = |service: &str, id: u64, parent: &str, status: u64| {
+        json!({
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+            "scopeSpans": [{"spans": [{
+                "traceId": format!("{:032x}", 1),
+                "spanId": format!("{id:016x}"),
+                "parentSpanId": parent,
+                "name": "GET /berths",
+                "kind": 2,
+                "startTimeUnixNano": now.to_string(),
+                "endTimeUnixNano": (now + u128::from(9_000_000 / id)).to_string(),
+                "attributes": [{"key": "http.route", "value": {"stringValue": "/berths"}}],
+                "status": {"code": status},
+            }]}],
+        })
+    };
+    let parent = format!("{:016x}", 1);
+    let spans = [span("tower", 1, "", 1), span("berths", 2, &parent, 2)];
+    let body = serde_json::to_vec(&json!({ "resourceSpans": spans })).unwrap();
+    let kind = [("content-type", "application/json")];
+    let answer = send("POST", &format!("{url}/otlp/v1/traces"), &kind, &body).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let stored = format!("{url}/live/traces/{:032x}", 1);
+    within("the trace is stored", SOON, || get(&stored).is_ok_and(|page| page.status == 200));
+}
+
 #[test]
 fn axe_finds_nothing() {
     if !browser::is_there() {
@@ -148,12 +180,22 @@ fn axe_finds_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     write_book(dir.path());
+    let theme = dir.path().join("theme");
+    fs::create_dir(&theme).unwrap();
+    fs::write(theme.join("header.html"), "<p>Draft of March</p>").unwrap();
+    fs::write(theme.join("footer.html"), "<p><a href=\"/\">Imprint</a></p>").unwrap();
     let (_program, url) = serve(dir.path());
+    trace(&url);
     browser::run(
         "axe.mjs",
         &[
             &url,
             "/",
+            "/guide/arrival.html!search",
+            "/guide/arrival.html!keys",
+            "/guide/arrival.html!drawer",
+            "/guide/arrival.html!term",
+            "/search.html?q=harbour",
             "/guide/arrival.html",
             "/guide/berths.html",
             "/glossary.html",
@@ -244,6 +286,9 @@ fn a_large_book_has_small_pages() {
     assert!(page.contains("page-0349.html") && page.contains("contents.html"), "its neighbours");
     let contents = fs::read_to_string(Path::new(&book).join("contents.html")).unwrap();
     assert!((0..700).all(|nth| contents.contains(&format!("page-{nth:04}.html"))), "all pages");
+    if browser::is_there() {
+        browser::run("axe.mjs", &[&format!("file://{book}/"), "contents.html"]);
+    }
 }
 
 #[test]

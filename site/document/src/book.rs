@@ -3,8 +3,10 @@
 //! `loggia` hands in configuration and files each time something changed; `draft` has put them in order
 //! and filled in their includes.
 
+use crate::terms::BookTerms;
 use crate::{
-    Book, Chapter, CodeCache, Config, Draft, OutlineItem, Page, crosslinks, links, outline, page,
+    Book, Chapter, CodeCache, Config, Draft, OutlineItem, Page, Piece, crosslinks, links, outline,
+    page,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use rayon::prelude::*;
@@ -40,11 +42,13 @@ impl Book {
         previous: Option<&Book>,
     ) -> Self {
         let Draft { files, plan, titles, anchors, mut findings } = draft;
-        let known: HashMap<&str, &Arc<Page>> = previous
-            .filter(|book| book.config == config)
-            .into_iter()
-            .flat_map(|book| book.pages.iter().map(|page| (page.source.as_str(), page)))
-            .collect();
+        let same_config = previous.filter(|book| book.config == config);
+        let terms = match config.own_terms_only {
+            true => BookTerms::default(),
+            false => terms(&files, &config, &by_source(same_config)),
+        };
+        // A page's terms stand in it: with other terms every page is another one.
+        let known = by_source(same_config.filter(|book| *book.terms == terms));
         let code = CodeCache::default();
         let names = names(plan.as_deref().unwrap_or_default());
         let read = |file: &SourceFile| {
@@ -56,7 +60,7 @@ impl Book {
                 }
                 _ => {
                     let title = titles.get(file.path()).map(String::as_str);
-                    Arc::new(page::parse(file, &config, &code, title, listed_as))
+                    Arc::new(page::parse(file, &config, &code, &terms, title, listed_as))
                 }
             }
         };
@@ -65,7 +69,8 @@ impl Book {
         crosslinks::check_summary(&pages, anchors, &mut findings);
         crosslinks::check(&pages, assets, &mut findings);
         let outline = plan.unwrap_or_else(|| outline::of_folders(&pages));
-        let mut book = Self { config, pages, outline, diagnostics: Vec::new() };
+        let terms = Arc::new(terms);
+        let mut book = Self { config, pages, outline, terms, diagnostics: Vec::new() };
         book.diagnostics = findings.into_iter().filter_map(|found| book.admit(found)).collect();
         book
     }
@@ -101,6 +106,30 @@ fn names(plan: &[OutlineItem]) -> HashMap<&str, &str> {
         }
     }
     names
+}
+
+fn by_source(book: Option<&Book>) -> HashMap<&str, &Arc<Page>> {
+    let pages = book.into_iter().flat_map(|book| &book.pages);
+    pages.map(|page| (page.source.as_str(), page)).collect()
+}
+
+/// What all pages define, in the book's order.
+fn terms(files: &[SourceFile], config: &Config, known: &HashMap<&str, &Arc<Page>>) -> BookTerms {
+    let of_file = |file: &SourceFile| match known.get(file.path()) {
+        Some(page) if page.file == *file => {
+            let shown = page.pieces.iter().any(|piece| matches!(piece, Piece::Glossary));
+            (page.glossary.clone(), shown)
+        }
+        _ => page::glossary(file, config),
+    };
+    let found: Vec<_> = files
+        .par_iter()
+        .map(|file| {
+            let (entries, shown) = of_file(file);
+            (entries, shown.then(|| links::page_path(file.path())))
+        })
+        .collect();
+    BookTerms::of(found.into_iter())
 }
 
 /// `README.md` and `index.md` of one folder would both be its `index.html`.

@@ -105,6 +105,10 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         config.base_url = ours.text("base-url").or(config.base_url);
         config.search_off = ours.flag("search").map_or(config.search_off, |on| !on);
         config.theme = ours.folder("theme");
+        if let Some(links) = ours.text("glossary-links") {
+            ours.one_of("glossary-links", &links, &["book", "page"]);
+            config.own_terms_only = links == "page";
+        }
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
         config.check = ours.check();
@@ -140,6 +144,7 @@ const OURS: &[&str] = &[
     "alertmanager",
     "objectives",
     "theme",
+    "glossary-links",
     "check",
 ];
 const CHECK: &[&str] = &["ignore", "deny", "warn", "external-allow"];
@@ -489,6 +494,7 @@ service = "pay"
             ("book = 1\n", 1, 8, "`book` must be a table"),
             ("[output.loggia]\ndiscovery = [1]\n", 2, 14, "list of strings"),
             ("[output.loggia]\nscrape = [{ job = \"a\" }]\n", 2, 11, "has no `url`"),
+            ("[output.loggia]\nglossary-links = \"pages\"\n", 2, 18, "cannot be `pages`"),
             ("[output.loggia.services.a]\nalias = []\n", 2, 1, "no key `alias`"),
             ("[output.loggia.services.a]\nkind = \"databse\"\n", 2, 8, "cannot be `databse`"),
             (

@@ -72,3 +72,4 @@ pub use preprocess::{
 };
 pub use redirect::Redirect;
 pub use repair::{Doubt, Repair, repair_encoding};
+pub use terms::BookTerms;

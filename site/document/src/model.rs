@@ -23,6 +23,8 @@ pub struct Book {
     pub pages: Vec<Arc<Page>>,
     /// The tree of the sidebar: `SUMMARY.md`, else the folders.
     pub outline: Vec<OutlineItem>,
+    /// What its pages define, for links from other pages.
+    pub terms: Arc<crate::BookTerms>,
     /// Findings about the book as a whole (configuration, links between pages); a page's own are in
     /// [`Page::diagnostics`].
     pub diagnostics: Vec<Diagnostic>,
@@ -350,6 +352,9 @@ pub struct Config {
     pub theme: Option<String>,
     /// `output.html.print.enable = false`: no page with the whole book.
     pub no_print: bool,
+    /// `output.loggia.glossary-links = "page"`: a term is linked on the page that defines it alone,
+    /// not in the whole book.
+    pub own_terms_only: bool,
 }
 
 /// `[output.loggia.check]`: what the book thinks of the codes of findings.

@@ -3,10 +3,10 @@
 
 use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
-use crate::terms::Terms;
+use crate::terms::{BookTerms, Terms};
 use crate::{
-    CodeCache, Config, DiagramBlock, Kpi, Link, MapBlock, Page, Piece, Section, body, checks,
-    encoding, kpi, links, suggest,
+    CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Page, Piece, Section,
+    body, checks, encoding, kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -29,22 +29,34 @@ pub fn parse_page(file: &SourceFile, config: &Config) -> Page {
 
 /// As [`parse_page`], with code that was coloured before taken from `code`.
 pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> Page {
-    parse(file, config, code, None, None)
+    parse(file, config, code, &BookTerms::default(), None, None)
 }
 
-/// As [`parse_page_with`], with the title that `{{#title}}` gives, and what `SUMMARY.md` calls the
-/// page.
+/// What the page at `file` defines, and whether it shows its glossary; read before any page is parsed.
+pub(crate) fn glossary(file: &SourceFile, config: &Config) -> (Vec<GlossaryEntry>, bool) {
+    if !file.text().contains("glossary") {
+        return (Vec::new(), false);
+    }
+    let above = frontmatter::read(&mut Findings::new(file));
+    let fences = body::glossary_fences(&file.text()[above.body..], &config.markdown);
+    let shown = fences.is_some();
+    (above.matter.glossary.into_iter().chain(fences.unwrap_or_default()).collect(), shown)
+}
+
+/// As [`parse_page_with`], with the terms of the book, the title that `{{#title}}` gives, and what
+/// `SUMMARY.md` calls the page.
 pub(crate) fn parse(
     file: &SourceFile,
     config: &Config,
     code: &CodeCache,
+    terms: &BookTerms,
     title: Option<&str>,
     listed_as: Option<&str>,
 ) -> Page {
     let mut findings = Findings::new(file);
     encoding::check(&mut findings);
     let above = frontmatter::read(&mut findings);
-    let (mut walked, glossary) = read_body(file, &above, config, code, &mut findings);
+    let (mut walked, glossary) = read_body(file, &above, config, (code, terms), &mut findings);
     kpi::resolve_figures(&mut walked.pieces, config);
     let services =
         body::services(&above.matter.services.0, above.span.clone(), config, &mut findings);
@@ -93,9 +105,9 @@ fn read_body(
     file: &SourceFile,
     above: &Above,
     config: &Config,
-    code: &CodeCache,
+    (code, book): (&CodeCache, &BookTerms),
     findings: &mut Findings<'_>,
-) -> (body::Walked, Vec<crate::GlossaryEntry>) {
+) -> (body::Walked, Vec<GlossaryEntry>) {
     let mut text = Cow::Borrowed(&file.text()[above.body..]);
     let mut origin = Origin::new(above.body);
     for mended in 0.. {
@@ -104,7 +116,7 @@ fn read_body(
         let mut glossary = above.matter.glossary.clone();
         glossary.extend(fences.unwrap_or_default());
         let mut here = Findings::new(file);
-        let terms = Terms::new(&glossary, shown);
+        let terms = Terms::new(&glossary, shown, book);
         let walked = body::walk(&text, &origin, terms, config, code, &mut here);
         let last = walked.unclosed.last().cloned();
         let mend = last.and_then(|span| closing_place(&text, &span).map(|at| (span, at)));

@@ -51,6 +51,20 @@ graph LR
     "query": "histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket[$window])))" }
 ]
 ```
+
+## Words {#words}
+
+The first use of a term below each heading of this size, on every page, leads to its definition.
+
+```glossary
+- term: Service
+  definition: A process that others call over the network.
+```
+
+## Looks and keys {#looks}
+
+Put a `custom.css` into a folder `theme` beside `book.toml` and save it: this page takes its colours at
+once. `header.html` and `footer.html` there stand on every page. Press <kbd>?</kbd> for all keys.
 "##;
 
 /// Writes `book.toml` and `src/index.md` below `dir`.

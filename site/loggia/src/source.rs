@@ -130,7 +130,9 @@ impl Source {
             let found: Vec<Diagnostic> = found.filter_map(|found| book.admit(found)).collect();
             book.diagnostics.extend(found);
         }
-        let read = self.findings.iter().cloned().filter_map(|found| book.admit(found));
+        let themed = crate::theme::problems(&self.root, &self.config);
+        let read = self.findings.iter().cloned().chain(themed);
+        let read = read.filter_map(|found| book.admit(found));
         let read: Vec<Diagnostic> = read.collect();
         let queries = self.check_queries(&book).into_iter();
         let queries: Vec<Diagnostic> = queries.filter_map(|found| book.admit(found)).collect();
@@ -186,10 +188,12 @@ impl Source {
         self.files.iter().map(|file| self.pages_dir.join(file.path()))
     }
 
-    /// The path of a finding's file (relative to the source folder, or `book.toml`) as it can be opened
+    /// The path of a finding's file (relative to the source folder, or to that of `book.toml`) as it can be opened
     /// from the folder where the command was typed.
     pub(crate) fn path_from_here(&self, file: &str) -> String {
-        let folder = if file == BOOK_TOML { &self.root } else { &self.pages_dir };
+        // A theme's file lies beside `book.toml`, too.
+        let at_root = || !self.pages_dir.join(file).exists() && self.root.join(file).exists();
+        let folder = if file == BOOK_TOML || at_root() { &self.root } else { &self.pages_dir };
         let path = folder.join(file);
         path.strip_prefix(".").unwrap_or(&path).display().to_string()
     }

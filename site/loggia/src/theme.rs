@@ -4,6 +4,7 @@
 //! and trusted as `book.toml` is: `head.html`, `header.html` and `footer.html` are put into every page
 //! as they are.
 
+use diagnostics::{Code, Diagnostic, SourceFile};
 use document::Config;
 use pages::Assets;
 use std::fs;
@@ -35,8 +36,41 @@ pub(crate) fn read(root: &Path, config: &Config) -> Assets {
     Assets::with_overrides(files(&folder(root, config)))
 }
 
+/// What of the theme cannot be used: a style sheet, a script or a piece of HTML that is no text, and
+/// files that cannot be read or are too large.
+pub(crate) fn problems(root: &Path, config: &Config) -> Vec<Diagnostic> {
+    let folder = folder(root, config);
+    let shown = config.theme.as_deref().unwrap_or(USUAL);
+    let problem = |name: &String| {
+        let bytes = match read_file(&folder.join(name))? {
+            Ok(bytes) => bytes,
+            Err(why) => return Some(unusable(&format!("{shown}/{name}"), "", 0, why)),
+        };
+        let is_text = [".html", ".css", ".js"].iter().any(|ending| name.ends_with(ending));
+        let error = std::str::from_utf8(&bytes).err().filter(|_| is_text)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let why = "the file is not UTF-8".to_owned();
+        Some(unusable(&format!("{shown}/{name}"), &text, error.valid_up_to(), why))
+    };
+    names(&folder).iter().filter_map(problem).collect()
+}
+
+fn unusable(name: &str, text: &str, at: usize, why: String) -> Diagnostic {
+    Diagnostic::at(Code::Unreadable, &SourceFile::new(name, text), at..at, why)
+        .with_help("save it as UTF-8 text, in a size and with permissions that let it be read, or take it away")
+}
+
 /// Names relative to the folder, with `/` between their parts, and contents.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| Some((read_file(&folder.join(&name))?.ok()?, name));
+    names(folder).into_iter().filter_map(read).map(|(bytes, name)| (name, bytes)).collect()
+}
+
+/// Names of the files that a theme may have; not all of them exist.
+fn names(folder: &Path) -> Vec<String> {
+    if !folder.is_dir() {
+        return Vec::new();
+    }
     let foreign = MDBOOK.iter().any(|name| folder.join(name).exists());
     let mut names: Vec<String> = OURS.iter().map(|&name| name.to_owned()).collect();
     for below in FOLDERS.iter().filter(|_| !foreign) {
@@ -46,13 +80,18 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         found.sort_unstable();
         names.extend(found.into_iter().map(|name| format!("{below}/{name}")));
     }
-    let read = |name: String| {
-        let path = folder.join(&name);
-        let small = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= FILE_BYTES_MAX);
-        let bytes = small.then(|| fs::read(&path).ok()).flatten()?;
-        Some((name, bytes))
-    };
-    names.into_iter().filter_map(read).take(FILES_MAX).collect()
+    names.truncate(FILES_MAX);
+    names
+}
+
+/// The bytes of a file, or why there are none; nothing where there is no such file.
+fn read_file(path: &Path) -> Option<Result<Vec<u8>, String>> {
+    let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    if found.len() > FILE_BYTES_MAX {
+        let mib = FILE_BYTES_MAX / 1024 / 1024;
+        return Some(Err(format!("the file is larger than {mib} MiB")));
+    }
+    Some(fs::read(path).map_err(|error| format!("cannot read the file: {error}")))
 }
 
 #[cfg(test)]

@@ -112,24 +112,23 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Terms whose page shows no glossary lead to the glossary of the book.
+    /// A term leads to the page that shows its definition, else to the glossary of the book.
     fn prose(&self, html: &str) -> String {
         const OPEN: &str = "<dfn data-term=\"";
-        if !extras::has(self.site, extras::GLOSSARY) {
-            return html.to_owned();
-        }
         let mut pieces = html.split(OPEN);
         let mut out = pieces.next().unwrap_or_default().to_owned();
+        let glossary = extras::has(self.site, extras::GLOSSARY);
         for piece in pieces {
-            let parts = piece.split_once("\" tabindex=\"0\"").and_then(|(anchor, rest)| {
+            let parts = piece.split_once("\" tabindex=\"0\"").and_then(|(term, rest)| {
                 let (word, rest) = rest.split_once("</dfn>")?;
-                Some((anchor, word, rest))
+                let (page, anchor) = match term.rsplit_once('#') {
+                    Some(found) => found,
+                    None => (glossary.then_some(extras::GLOSSARY)?, term),
+                };
+                Some(format!("<a href=\"{}{page}#{anchor}\"{word}</a>{rest}", escape(&self.root)))
             });
             match parts {
-                Some((anchor, word, rest)) => {
-                    let (root, glossary) = (escape(&self.root), extras::GLOSSARY);
-                    out.push_str(&format!("<a href=\"{root}{glossary}#{anchor}\"{word}</a>{rest}"));
-                }
+                Some(linked) => out.push_str(&linked),
                 None => out.extend([OPEN, piece]),
             }
         }

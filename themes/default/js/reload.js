@@ -7,6 +7,8 @@ const PARTS = ["#main", "#side", "#toc", "#problems", ".site-header", ".site-foo
 
 /** @returns {Promise<boolean>} whether the page was replaced */
 export async function refresh() {
+  // The reader may go to another page while this one is fetched.
+  const page = document.body.dataset.page;
   let next;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
@@ -16,12 +18,14 @@ export async function refresh() {
   } catch {
     return false;
   }
+  if (document.body.dataset.page !== page) return false;
   // Another script cannot take the place of one that runs.
   if (other(next, "script[src]", "src")) {
     location.reload();
     return true;
   }
   await restyle(next);
+  if (document.body.dataset.page !== page) return false;
   const restore = remember();
   // The place is kept by hand below; the browser's own anchoring would count the growth twice.
   document.documentElement.style.overflowAnchor = "none";

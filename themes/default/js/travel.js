@@ -17,6 +17,9 @@ const SETTLED_MS = 150;
 /** Parts that a visit replaces; `.bar` keeps its live state and its focus. */
 const PARTS = ["#main", "#toc", "#problems", ".site-header", ".site-foot"];
 
+/** Opens the dialog for searching; without script it leads to a page. */
+const OPENER = "a[data-search-open]";
+
 /** @type {Map<string, Waiting>} */
 const kept = new Map();
 /** The page that is shown, without its fragment. */
@@ -80,6 +83,7 @@ function ours(url) {
 function linkOf(target) {
   const link = target instanceof Element ? target.closest("a[href]") : null;
   if (!(link instanceof HTMLAnchorElement)) return null;
+  if (link.matches(OPENER)) return null;
   if ((link.target && link.target !== "_self") || link.hasAttribute("download") || /\bexternal\b/.test(link.rel)) return null;
   const url = new URL(link.href);
   return ours(url) && plain(url) !== shown ? url : null;
@@ -182,6 +186,8 @@ function put(page) {
     const next = page.querySelector(part);
     if (next) document.querySelector(part)?.replaceWith(next);
   }
+  const search = page.querySelector(OPENER)?.getAttribute("href");
+  if (search) document.querySelector(OPENER)?.setAttribute("href", search);
   document.title = page.title;
   document.documentElement.lang = page.documentElement.lang;
   for (const name of Object.keys(document.body.dataset)) if (!(name in page.body.dataset)) delete document.body.dataset[name];

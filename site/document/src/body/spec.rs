@@ -14,7 +14,8 @@ fn render(markdown: &str) -> String {
     let file = SourceFile::new("a.md", markdown);
     let (origin, config, code) = (Origin::new(0), Config::without_file(), CodeCache::default());
     let mut findings = Findings::new(&file);
-    let terms = Terms::new(&[], false);
+    let none = crate::BookTerms::default();
+    let terms = Terms::new(&[], false, &none);
     let mut body = Body::new(markdown, &origin, terms, &config, &code, &mut findings);
     body.bare = true;
     body.read(Options::empty());

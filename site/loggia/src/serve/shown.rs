@@ -89,6 +89,7 @@ impl Shown {
             config,
             pages,
             outline: newest.outline.clone(),
+            terms: Arc::clone(&newest.terms),
             diagnostics: newest.diagnostics.clone(),
         };
         let mut problems: BTreeMap<String, Vec<Diagnostic>> = newest
