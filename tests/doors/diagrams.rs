@@ -2,6 +2,7 @@
 
 use crate::browser;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +16,59 @@ const FAULTY_MAX: u64 = 2;
 /// Drawings of Mermaid's suite that are measured, and how many stand on a page.
 const SAMPLE: usize = 200;
 const ON_A_PAGE: usize = 25;
+/// What is drawn for all its malice, and what cannot be read. The rest (dense, deep or of thousands
+/// of boxes) is drawn where it is done within the deadline.
+const DRAWN: [&str; 20] = [
+    "hostile-bom",
+    "hostile-click_js",
+    "hostile-img_node",
+    "hostile-init_fontsize",
+    "hostile-init_themecss",
+    "hostile-multibyte_arrow",
+    "hostile-pie_zero",
+    "hostile-rtl_zwj",
+    "hostile-self_cycle",
+    "hostile-seq_link",
+    "hostile-subgraph_self",
+    "injection-s1",
+    "injection-s11",
+    "injection-s13",
+    "injection-s15",
+    "injection-s17",
+    "injection-s19",
+    "injection-s5",
+    "injection-s7",
+    "injection-s9",
+];
+const REFUSED: [&str; 27] = [
+    "hostile-amp_bomb3",
+    "hostile-attr_inject_label",
+    "hostile-block_space",
+    "hostile-c4_inject",
+    "hostile-class_self",
+    "hostile-classdef_inject",
+    "hostile-click_inject",
+    "hostile-deep_brackets",
+    "hostile-empty",
+    "hostile-frontmatter_bomb",
+    "hostile-gantt_bad_dates",
+    "hostile-gantt_self",
+    "hostile-git_bad",
+    "hostile-header_garbage",
+    "hostile-mindmap_deep",
+    "hostile-only_arrows",
+    "hostile-packet_huge2",
+    "hostile-radar_bad",
+    "hostile-sankey_cycle",
+    "hostile-seq_deact",
+    "hostile-state_deep",
+    "hostile-timeline_bad",
+    "hostile-unclosed_subgraph",
+    "hostile-unknown_type",
+    "hostile-unterm_quote",
+    "hostile-xychart_neg",
+    "injection-s3",
+];
 const SOON: Duration = Duration::from_secs(10);
 
 #[test]
@@ -222,7 +276,14 @@ fn hostile_diagrams_do_no_harm_in_the_browser() {
     let mut arguments = vec![url.as_str()];
     arguments.extend(names.iter().map(String::as_str));
     let printed = browser::run("hostile.mjs", &arguments);
-    let counts: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
-    assert_eq!(counts["drawn"].as_u64().unwrap() + counts["refused"].as_u64().unwrap(), 102);
-    assert!(counts["drawn"].as_u64() > Some(40), "{counts}");
+    let drawn: BTreeMap<String, u64> =
+        serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    for name in DRAWN {
+        assert_eq!(drawn.get(name), Some(&2), "{name} is drawn under both policies: {drawn:?}");
+    }
+    for name in REFUSED {
+        assert!(names.iter().any(|known| known == name), "there is no {name}");
+        assert_eq!(drawn.get(name), None, "{name} cannot be drawn");
+    }
+    assert_eq!(names.len(), 51);
 }

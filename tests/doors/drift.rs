@@ -138,6 +138,7 @@ fn what_is_never_seen_and_what_is_violated_fail_the_check() {
     let (_program, url) = serve(dir.path());
     feed(&url, 1..12, &["gateway", "orders"]);
     within("a drawn edge is confirmed", SOON, || drift(&url)["conformance"] == 0.5);
+    within("all traces are counted", SOON, || drift(&url)["observation"]["traces"] == 11);
     let claims = get(&format!("{url}/api/live/claims")).unwrap().json().unwrap();
     assert_eq!(claims["claims"][0]["measured"]["verdict"], "violated", "{claims}");
     assert_eq!(claims["claims"][0]["label"], "Lanes", "{claims}");

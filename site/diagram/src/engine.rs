@@ -109,9 +109,12 @@ fn renderer(source: &str) -> Renderer {
             "wrappingWidth": 190,
         },
         "class": { "hideEmptyMembersBox": true },
+        // Of classes, too. A pill stands beside the words of a line.
+        "state": { "nodeSpacing": 58, "rankSpacing": 72 },
         "sequence": {
             "actorFontSize": FONT_SIZE,
-            "boxMargin": 10,
+            // Between two messages a pill has room.
+            "boxMargin": 22,
             "diagramMarginX": MARGIN,
             "diagramMarginY": MARGIN,
             "height": if figures { 65 } else { 46 },

@@ -10,7 +10,7 @@ pub const PILL_GAP: f64 = 2.0;
 
 /// How far a badge reaches around its anchor: to the left with its words, above, to other sides; and
 /// the width from which a node's badge has words.
-const BADGE_LEFT: f64 = 60.0;
+const BADGE_LEFT: f64 = 62.0;
 const BADGE_ABOVE: f64 = 18.0;
 const BADGE_SIDE: f64 = 10.0;
 const BADGE_NODE_MIN: f64 = 84.0;
@@ -137,9 +137,13 @@ fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
     let mut places = Vec::new();
     if let Some(label) = edge.label_rect {
         let (x, y) = (label.x + label.width / 2.0, label.y + label.height / 2.0);
-        let below = (label.height + size.1) / 2.0 + PILL_GAP + 1.0;
+        let clear = (label.height + size.1) / 2.0 + PILL_GAP + 1.0;
+        let level = |line: f64| line - y + size.1 / 2.0 + PILL_GAP;
+        // A message's words stand right above its line: the pill goes below the line.
+        let below = level_line(edge).map(level).filter(|far| (0.0..2.0 * clear).contains(far));
+        let below = below.unwrap_or(clear).max(clear);
         let beside = (label.width + size.0) / 2.0 + PILL_GAP + 1.0;
-        for (dx, dy) in [(0.0, below), (0.0, -below), (beside, 0.0), (-beside, 0.0)] {
+        for (dx, dy) in [(0.0, below), (0.0, -clear), (beside, 0.0), (-beside, 0.0)] {
             places.push(Point { x: x + dx, y: y + dy });
         }
     }
@@ -165,6 +169,13 @@ fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
         }
     }
     places
+}
+
+/// Where a line runs that neither rises nor falls.
+fn level_line(edge: &Edge) -> Option<f64> {
+    let first = edge.points.first()?;
+    let level = edge.points.iter().all(|point| (point.y - first.y).abs() < 0.5);
+    level.then_some(first.y)
 }
 
 /// The free place nearest to the middle of the line, anywhere in the drawing.

@@ -99,11 +99,13 @@ fn check(what: &str, drawing: &Drawing) {
             });
             assert!(!straight, "{what}: {} runs straight through {}", edge.id, one.id);
         }
-        for group in &drawing.groups {
-            let inside = !apart(&one.rect, &group.rect, 0.0);
-            let member = one.group.as_ref() == Some(&group.id);
-            assert_eq!(inside, member, "{what}: {} and group {}", one.id, group.id);
-        }
+        let around: Vec<&String> = drawing
+            .groups
+            .iter()
+            .filter(|group| !apart(&one.rect, &group.rect, 0.0))
+            .map(|group| &group.id)
+            .collect();
+        assert_eq!(around, one.group.iter().collect::<Vec<_>>(), "{what}: the group of {}", one.id);
     }
     for (nth, one) in drawing.groups.iter().enumerate() {
         for other in &drawing.groups[nth + 1..] {
@@ -190,30 +192,62 @@ fn the_same_system_gives_the_same_map_in_any_order() {
     }
 }
 
+/// The translation that all survivors share.
+fn shift(before: &Drawing, after: &Drawing, what: &str) -> Option<(f64, f64)> {
+    let (old, mut shared) = (rects(before), None);
+    for (id, rect) in rects(after) {
+        let Some(was) = old.get(&id) else { continue };
+        let moved = (rect.x - was.x, rect.y - was.y);
+        assert_eq!(*shared.get_or_insert(moved), moved, "{what}: {id} moved by itself");
+    }
+    shared
+}
+
 #[test]
 fn what_stands_stays_when_others_come_and_go() {
     for seed in 1..8 {
-        let (nodes, edges) = system(40, seed);
-        let nodes = ungrouped(&nodes);
-        let mut dice = Dice(seed * 77);
-        let some = |dice: &mut Dice| -> Vec<MapNode> {
-            nodes.iter().filter(|_| dice.below(3) > 0).cloned().collect()
-        };
-        let mut now = some(&mut dice);
-        let mut grid = place(&now, &edges, None);
-        for round in 0..8 {
-            let before = rects(&draw(&now, &edges, &grid, Direction::Right, "m"));
-            let next = some(&mut dice);
-            let moved_on: Grid = place(&next, &edges, Some(&grid));
-            let drawing = draw(&next, &edges, &moved_on, Direction::Right, "m");
-            check(&format!("seed {seed}, round {round}"), &drawing);
-            for (id, rect) in rects(&drawing) {
-                if let Some(old) = before.get(&id) {
-                    assert_eq!(*old, rect, "{id} moved, seed {seed}, round {round}");
+        let (grouped, edges) = system(40, seed);
+        for (kind, nodes) in [("alone", ungrouped(&grouped)), ("in groups", grouped)] {
+            let mut dice = Dice(seed * 77);
+            let some = |dice: &mut Dice| -> Vec<MapNode> {
+                nodes.iter().filter(|_| dice.below(3) > 0).cloned().collect()
+            };
+            let mut now = some(&mut dice);
+            let mut grid = place(&now, &edges, None);
+            for round in 0..8 {
+                let what = format!("{kind}, seed {seed}, round {round}");
+                let next = some(&mut dice);
+                let moved_on: Grid = place(&next, &edges, Some(&grid));
+                for direction in [Direction::Right, Direction::Down] {
+                    let before = draw(&now, &edges, &grid, direction, "m");
+                    let after = draw(&next, &edges, &moved_on, direction, "m");
+                    check(&what, &after);
+                    let shift = shift(&before, &after, &what);
+                    assert!(shift.is_none_or(|shift| shift == (0.0, 0.0)), "{what}: {shift:?}");
                 }
+                assert_eq!(place(&next, &edges, Some(&moved_on)), moved_on, "it settles at once");
+                (now, grid) = (next, moved_on);
             }
-            assert_eq!(place(&next, &edges, Some(&moved_on)), moved_on, "it settles at once");
-            (now, grid) = (next, moved_on);
+        }
+    }
+}
+
+#[test]
+fn a_crowd_moves_nobody() {
+    for seed in 1..2 {
+        let (grouped, edges) = system(NODES_MAX - 1, seed);
+        for nodes in [ungrouped(&grouped), grouped] {
+            for few in [3, 21] {
+                let first = place(&nodes[..few], &edges, None);
+                let before = draw(&nodes[..few], &edges, &first, Direction::Right, "m");
+                let all = place(&nodes, &edges, Some(&first));
+                let after = draw(&nodes, &edges, &all, Direction::Right, "m");
+                check(&format!("{few} and a crowd, seed {seed}"), &after);
+                shift(&before, &after, &format!("{few} and a crowd, seed {seed}"));
+                let back = place(&nodes[..few], &edges, Some(&all));
+                let again = draw(&nodes[..few], &edges, &back, Direction::Right, "m");
+                shift(&before, &again, "the crowd left");
+            }
         }
     }
 }

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use traces::{GraphEdge, GraphNode, NodeKind, ServiceGraph};
 
+/// So long after the first call was seen, milliseconds, the map is laid out from names alone, whatever
+/// came first: a restart gives the same map. Afterwards nothing on it moves.
+const SETTLES_MS: i64 = 10_000;
+
 /// What was seen to run, and where it stands on the map.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceMap {
@@ -26,6 +30,9 @@ pub struct ServiceMap {
     pub edges_left_out: usize,
     #[serde(skip)]
     grids: BTreeMap<Grouping, Grid>,
+    /// When the first call was on the map, milliseconds since 1970.
+    #[serde(skip)]
+    begun: Option<i64>,
 }
 
 /// Something that runs.
@@ -124,6 +131,7 @@ impl ServiceMap {
             nodes_left_out,
             edges_left_out: all - calls.len(),
             grids: BTreeMap::new(),
+            begun: None,
         };
         map.nodes.sort_by(|one, other| one.id.cmp(&other.id));
         map.inherit();
@@ -147,8 +155,13 @@ impl ServiceMap {
         }
     }
 
-    /// Finds a place for every node; those of `previous` stay.
-    pub fn place(&mut self, previous: Option<&Self>) {
+    /// Finds a place for every node at `now_ms`, milliseconds since 1970; those of `previous` stay,
+    /// once it has settled.
+    pub fn place(&mut self, previous: Option<&Self>, now_ms: i64) {
+        let begun = previous.and_then(|map| map.begun);
+        self.begun = begun.or((!self.edges.is_empty()).then_some(now_ms));
+        let settled = begun.is_some_and(|begun| now_ms.saturating_sub(begun) >= SETTLES_MS);
+        let previous = previous.filter(|_| settled);
         for by in [Grouping::None, Grouping::Owner, Grouping::Layer] {
             let before = previous.and_then(|map| map.grids.get(&by));
             let grid = map::place(&self.drawn_nodes(by), &self.drawn_edges(), before);
@@ -185,7 +198,7 @@ impl ServiceMap {
             edges: edges.cloned().collect(),
             ..Self::default()
         };
-        part.place(None);
+        part.place(None, 0);
         part
     }
 

@@ -119,8 +119,8 @@ pub(crate) fn mark(node: &Node, key: String, href: Option<String>) -> NodeMark {
     let roomy = node.rect.width >= NODE_WIDTH_MIN;
     let centre = Point { x: corner.x - PILL.0 / 2.0 + 8.0, y: corner.y };
     let wide = Tag {
-        text: Point { x: centre.x + 6.0, y: centre.y },
-        ..tag(centre, (PILL.0 + 4.0, PILL.1))
+        text: Point { x: centre.x + 7.0, y: centre.y },
+        ..tag(centre, (PILL.0 + 7.0, PILL.1))
     };
     let at = if roomy { Point { x: wide.x + 11.0, y: corner.y } } else { corner };
     NodeMark {

@@ -1,4 +1,5 @@
 // Looking closer at a diagram: zoom, pan, full screen, links to its boxes. Without it a figure scrolls.
+import { onArrive } from "./arrive.js";
 
 /** @typedef {{ scale: number, left: number, top: number, height: string, fitted: boolean }} View */
 
@@ -20,10 +21,9 @@ let apart = 0;
 
 /** Starts, also for content that later takes the place of this. */
 export function diagrams() {
-  settle();
+  // A refresh takes away what the figures' elements were given here.
+  onArrive((how) => how === "visit" || settle());
   find();
-  const frame = document.querySelector(".frame");
-  if (frame) new MutationObserver(settle).observe(frame, { childList: true });
   addEventListener("resize", () => full && views.get(full)?.fitted && fit(figures().find((one) => one.id === full)));
   addEventListener("hashchange", find);
   document.addEventListener("keydown", key);
@@ -77,6 +77,7 @@ const sizes = new ResizeObserver(() => {
   for (const figure of figures()) {
     const { scroll } = parts(figure);
     const wide = scroll.scrollWidth > scroll.clientWidth + 1;
+    more(figure);
     figure.toggleAttribute("data-wide", wide);
     figure.toggleAttribute("data-pan", wide || scroll.scrollHeight > scroll.clientHeight + 1);
     const first = scroll.querySelector(".spot");
@@ -85,6 +86,14 @@ const sizes = new ResizeObserver(() => {
     if (!scroll.scrollLeft) scroll.scrollLeft = first.offsetLeft + (first.offsetWidth - scroll.clientWidth) / 2;
   }
 });
+
+/** Says on which side there is more. @param {HTMLElement} figure */
+function more(figure) {
+  const { scroll } = parts(figure);
+  const left = scroll.scrollLeft > 1 ? "left" : "";
+  const right = scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 1 ? "right" : "";
+  figure.dataset.more = `${left} ${right}`.trim();
+}
 
 /** @param {HTMLElement} figure @param {View} view */
 function show(figure, view) {
@@ -98,7 +107,9 @@ function show(figure, view) {
 
 /** Notes how far the reader panned. @param {Event} event */
 function keep(event) {
-  const view = views.get(near(event, FIGURE).id);
+  const figure = near(event, FIGURE);
+  const view = views.get(figure.id);
+  more(figure);
   if (view) ({ scrollLeft: view.left, scrollTop: view.top } = near(event, ".scroll"));
 }
 

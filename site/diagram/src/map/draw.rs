@@ -139,13 +139,13 @@ fn edge_of(edge: &MapEdge, line: &route::Line) -> Edge {
 }
 
 fn groups(placed: &[(&MapNode, Place)], plan: &Plan) -> Vec<Group> {
-    let mut members: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
+    let mut members: BTreeMap<(usize, &str), Vec<Place>> = BTreeMap::new();
     for (node, place) in placed {
         if let Some(group) = &node.group {
-            members.entry(group).or_default().push(*place);
+            members.entry((place.band, group)).or_default().push(*place);
         }
     }
-    let group = |(name, places): (&str, Vec<Place>)| {
+    let group = |((_, name), places): ((usize, &str), Vec<Place>)| {
         let rect = plan.panel(&places)?;
         let room = rect.width - 2.0 * TEXT_SIDE;
         let title = shortened(name, NAME_SIZE, room);

@@ -28,12 +28,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(grid: &Grid, direction: Direction) -> Self {
-        let grouped = grid.bands.iter().any(Option::is_some);
+        let grouped = grid.bands.iter().any(|band| band.group.is_some());
         let mut plan = Self { direction, origins: Vec::new(), grouped };
         let mut next = MARGIN;
-        for (band, group) in grid.bands.iter().enumerate() {
-            let (head, foot) = plan.padding(group.is_some());
-            let length = f64::from(grid.last(band).unwrap_or(0)) * plan.half();
+        for band in &grid.bands {
+            let (head, foot) = plan.padding(band.group.is_some());
+            let length = f64::from(band.last) * plan.half();
             plan.origins.push(next + head + plan.depth().1 / 2.0);
             next += head + length + plan.depth().1 + foot + BAND_GAP;
         }

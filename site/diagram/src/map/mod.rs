@@ -30,6 +30,9 @@ pub const NODES_MAX: usize = 200;
 pub const EDGES_MAX: usize = 600;
 /// Places that a grid remembers, those of vanished nodes included.
 const PLACES_MAX: usize = 2 * NODES_MAX;
+/// Bands of groups that a grid may have; with more, those of groups that are long gone, all is laid
+/// out anew.
+const BANDS_MAX: usize = 64;
 
 /// Something that was seen to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +89,18 @@ pub enum Direction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grid {
     places: BTreeMap<String, Place>,
-    /// The groups in order, each with a band of its own; `None` is for nodes without a group.
-    bands: Vec<Option<String>>,
+    /// In order, one below the other.
+    bands: Vec<Band>,
+}
+
+/// Where the members of a group stand. Only the last band grows: each other one has a band below it
+/// that would have to move, so a group may have a second band for those that come late.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Band {
+    /// `None` is for nodes without a group.
+    group: Option<String>,
+    /// The last half step that was ever in use.
+    last: i32,
 }
 
 /// The place of a node.
@@ -107,8 +120,20 @@ impl Grid {
         self.places.contains_key(id)
     }
 
+    /// The first band of the node's group.
     fn band_of(&self, node: &MapNode) -> Option<usize> {
-        self.bands.iter().position(|band| *band == node.group)
+        self.bands_of(node).next()
+    }
+
+    fn bands_of(&self, node: &MapNode) -> impl Iterator<Item = usize> {
+        let mine = |band: &usize| self.bands[*band].group == node.group;
+        (0..self.bands.len()).filter(mine)
+    }
+
+    fn put(&mut self, id: &str, place: Place) {
+        let band = &mut self.bands[place.band];
+        band.last = band.last.max(place.at);
+        self.places.insert(id.to_owned(), place);
     }
 
     fn is_free(&self, place: Place) -> bool {
@@ -146,7 +171,7 @@ impl Grid {
 pub fn place(nodes: &[MapNode], edges: &[MapEdge], previous: Option<&Grid>) -> Grid {
     let graph = Graph::new(nodes, edges);
     let known = |grid: &&Grid| graph.nodes.iter().any(|node| grid.holds(&node.id));
-    match previous.filter(known) {
+    match previous.filter(known).filter(|grid| grid.bands.len() <= BANDS_MAX) {
         Some(grid) => extend::extend(grid, &graph),
         None => order::fresh(&graph),
     }

@@ -1,7 +1,7 @@
 //! A whole layout from names alone: the order within each layer by the neighbours' middle, then
 //! places as near to that as the distance between nodes allows.
 
-use super::{Graph, Grid, Place, rank};
+use super::{Band, Graph, Grid, Place, rank};
 use std::collections::BTreeMap;
 
 /// Rounds through all layers, forth and back in turn.
@@ -16,7 +16,7 @@ pub(super) fn fresh(graph: &Graph<'_>) -> Grid {
     let mut grid = Grid { bands: bands(graph, &ranks), ..Grid::default() };
     let at = settle(graph, &ranks, &grid);
     let connected = |node: &usize| !graph.is_alone(*node);
-    for (band, _) in grid.bands.clone().iter().enumerate() {
+    for band in 0..grid.bands.len() {
         let members: Vec<usize> = (0..graph.nodes.len())
             .filter(connected)
             .filter(|node| grid.band_of(graph.nodes[*node]) == Some(band))
@@ -24,13 +24,13 @@ pub(super) fn fresh(graph: &Graph<'_>) -> Grid {
         let first = members.iter().map(|node| at[*node].round() as i32).min().unwrap_or(0);
         for node in members {
             let place = Place { rank: ranks[node], band, at: at[node].round() as i32 - first };
-            grid.places.insert(graph.nodes[node].id.clone(), place);
+            grid.put(&graph.nodes[node].id, place);
         }
     }
     for node in (0..graph.nodes.len()).filter(|node| graph.is_alone(*node)) {
         let band = grid.band_of(graph.nodes[node]).unwrap_or(0);
         let place = row_below(&grid, graph, band);
-        grid.places.insert(graph.nodes[node].id.clone(), place);
+        grid.put(&graph.nodes[node].id, place);
     }
     grid
 }
@@ -55,7 +55,7 @@ pub(super) fn row_below(grid: &Grid, graph: &Graph<'_>, band: usize) -> Place {
 }
 
 /// Groups from left to right by the middle of their layers, then by name.
-fn bands(graph: &Graph<'_>, ranks: &[i32]) -> Vec<Option<String>> {
+fn bands(graph: &Graph<'_>, ranks: &[i32]) -> Vec<Band> {
     let mut sums: BTreeMap<&Option<String>, (i64, i64)> = BTreeMap::new();
     for (node, rank) in graph.nodes.iter().zip(ranks) {
         let (sum, count) = sums.entry(&node.group).or_default();
@@ -63,7 +63,7 @@ fn bands(graph: &Graph<'_>, ranks: &[i32]) -> Vec<Option<String>> {
     }
     let mut bands: Vec<_> = sums.into_iter().collect();
     bands.sort_by_key(|(_, (sum, count))| sum / count);
-    bands.into_iter().map(|(group, _)| group.clone()).collect()
+    bands.into_iter().map(|(group, _)| Band { group: group.clone(), last: 0 }).collect()
 }
 
 /// Half steps of every node within its band, by the middle of its neighbours there.

@@ -135,7 +135,7 @@ impl Ways<'_> {
             self.shown.iter().filter(passed).map(|place| (place.band, place.at)).collect();
         let mut best: Option<(f64, usize, i32, usize)> = None;
         for band in 0..self.grid.bands.len() {
-            for at in -1..=self.grid.last(band).unwrap_or(0) + 1 {
+            for at in -1..=self.grid.bands[band].last + 1 {
                 if blocked.contains(&(band, at)) {
                     continue;
                 }

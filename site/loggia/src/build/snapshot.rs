@@ -24,6 +24,6 @@ pub(super) fn take(url: &str) -> anyhow::Result<Evidence> {
     let mut evidence: Evidence = serde_json::from_str(&text)
         .with_context(|| format!("`{address}` answers something else than this Loggia does"))?;
     // Where its nodes stand is no part of the answer.
-    evidence.map.place(None);
+    evidence.map.place(None, 0);
     Ok(evidence)
 }

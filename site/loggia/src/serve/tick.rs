@@ -11,9 +11,6 @@ use tokio::time::MissedTickBehavior;
 
 /// Time between two looks.
 const TICK: Duration = Duration::from_secs(1);
-/// So long after the start the map is laid out from names alone, whatever came first: a restart
-/// gives the same map. Afterwards nothing on it moves.
-const MAP_SETTLES: Duration = Duration::from_secs(60);
 
 /// Milliseconds since 1970, by the system's clock.
 pub(super) fn now_ms() -> i64 {
@@ -50,8 +47,7 @@ fn look(app: &App, now: i64) -> Evidence {
     let graph = app.backend.traces.graph(i64::from(window.seconds()) * 1000, now);
     let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
     let mut evidence = evidence::evaluate(book, &plan, &answers, &graph, &observed, now);
-    let before = app.evidence();
-    evidence.map.place((app.started.elapsed() > MAP_SETTLES).then_some(&before.map));
+    evidence.map.place(Some(&app.evidence().map), now);
     evidence
 }
 
