@@ -1,5 +1,6 @@
 //! `/live/map`: spans in, a map out, also for hostile names and for more than can be shown.
 
+use crate::browser;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -96,4 +97,34 @@ fn what_was_seen_is_on_the_map() {
         Some(page("/live/map")).filter(|html| html.contains("Left out: "))
     });
     assert_eq!(crowded.matches("class=\"node ").count(), 200);
+}
+
+#[test]
+fn many_services_keep_their_places_in_the_browser() {
+    if !browser::is_there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("index.md"), "# Many\n").unwrap();
+    let services: String = (0..180)
+        .filter(|nth| nth % 9 != 0)
+        .map(|nth| {
+            let (owner, layer) = (["shop", "pay", "ship"][nth % 3], ["edge", "core"][nth % 2]);
+            format!(
+                "[output.loggia.services.svc-{nth:03}]\nowner = \"{owner}\"\nlayer = \"{layer}\"\n"
+            )
+        })
+        .collect();
+    fs::write(
+        dir.path().join("book.toml"),
+        format!("[book]\nsrc = \".\"\n[output.loggia]\noptional = true\n{services}"),
+    )
+    .unwrap();
+    let port = free_port().to_string();
+    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
+    let mut program =
+        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
+            .unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
+    browser::run("map.mjs", &[&format!("http://127.0.0.1:{port}/")]);
 }

@@ -267,6 +267,10 @@ pub(crate) fn never_seen(diagram: &DiagramDrift) -> impl Iterator<Item = &DrawnC
 
 /// How much was looked at, and how much of the traffic that was.
 pub(crate) fn observed(observation: &Observation) -> (String, Cell) {
+    if observation.traces == 0 {
+        let words = format!("no trace in the last {}", duration(observation.window_s));
+        return (words, cell("Nothing is judged before the first trace.", "no-data", ""));
+    }
     let words = format!(
         "{} traces in {} of the last {}",
         number(observation.traces as f64),

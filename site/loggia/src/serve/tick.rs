@@ -40,15 +40,22 @@ pub(super) async fn run(app: Arc<App>) {
 /// The evidence at `now`: each distinct question is asked once, whoever reads the answer.
 fn look(app: &App, now: i64) -> Evidence {
     let book = &app.shown().book;
-    let window = Window::covering(app.backend.metrics.stats().oldest_ms, now);
+    let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
+    let oldest = app.backend.metrics.stats().oldest_ms.or_else(|| first_trace(&observed, now));
+    let window = Window::covering(oldest, now);
     let plan: Plan = evidence::plan(book, window);
     let answers: Vec<_> =
         plan.questions.iter().map(|question| answer(app, question, now)).collect();
     let graph = app.backend.traces.graph(i64::from(window.seconds()) * 1000, now);
-    let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
     let mut evidence = evidence::evaluate(book, &plan, &answers, &graph, &observed, now);
     evidence.map.place(Some(&app.evidence().map), now);
     evidence
+}
+
+/// Since when there are traces, milliseconds since 1970: a system without metrics is measured by them.
+fn first_trace(observed: &traces::ServiceGraph, now: i64) -> Option<i64> {
+    let covered_ms = (observed.covered_s * 1000.0) as i64;
+    (!observed.edges.is_empty() || observed.traces > 0).then_some(now - covered_ms)
 }
 
 /// Evidence before the first look.
