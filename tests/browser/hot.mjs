@@ -1,6 +1,6 @@
 // Hot reload as an author meets it: node hot.mjs URL FOLDER
 // FOLDER is the book; it is written to, and the caller throws it away.
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { check, step, until, withBrowser } from "./chromium.mjs";
 
@@ -81,6 +81,40 @@ await withBrowser(async (_browser, open) => {
   check((await page.locator("#side a[href$='second.html']").count()) === 0, "the old name is still there");
   rmSync(join(folder, "third.md"));
   await inSide("Second one", false);
+
+  step("a style sheet of the theme takes the place of the one before, without a moment of none");
+  mkdirSync(join(folder, "theme"), { recursive: true });
+  const style = (colour) => writeFileSync(join(folder, "theme", "custom.css"), `#main p { color: ${colour} }\n`);
+  const coloured = (colour) => until(`paragraphs are ${colour}`, () => page.evaluate((colour) => getComputedStyle(document.querySelector("#main p")).color === colour, colour));
+  style("rgb(1, 2, 3)");
+  await coloured("rgb(1, 2, 3)");
+  await page.evaluate(() => {
+    const paragraph = document.querySelector("#main p");
+    const look = () => {
+      const { color, fontFamily } = getComputedStyle(paragraph);
+      return `${color} ${fontFamily}`;
+    };
+    window.looks = new Set([look()]);
+    const frame = () => {
+      window.looks.add(look());
+      if (window.looking) requestAnimationFrame(frame);
+    };
+    window.looking = true;
+    // Between two frames too: a sheet that is gone shows at the next change of the head.
+    new MutationObserver(() => window.looks.add(look())).observe(document.head, { childList: true });
+    requestAnimationFrame(frame);
+  });
+  style("rgb(4, 5, 6)");
+  await coloured("rgb(4, 5, 6)");
+  const looks = await page.evaluate(async () => {
+    await new Promise((done) => setTimeout(done, 200));
+    window.looking = false;
+    return [...window.looks];
+  });
+  check(looks.length === 2, `between the two sheets the text looked like ${JSON.stringify(looks)}`);
+  check(await page.evaluate(() => window.stayed === true), "the page was loaded again");
+  rmSync(join(folder, "theme"), { recursive: true });
+  await until("the theme is gone", () => page.evaluate(() => getComputedStyle(document.querySelector("#main p")).color !== "rgb(4, 5, 6)"));
 
   step("a mistake is told with file, line, column and excerpt, and goes when it is mended");
   save(source.replace("TEXT BELOW", "```mermaid\ngraph TD\n A[open --> B\n```"));

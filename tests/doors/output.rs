@@ -257,6 +257,28 @@ fn a_second_build_touches_only_what_changed() {
 }
 
 #[test]
+fn coloured_code_is_kept_between_builds() {
+    let dir = book();
+    let page = dir.path().join("book/two words.md");
+    fs::write(&page, "# Two words\n\n```haskell\nmain = putStrLn \"x\"\n```\n").unwrap();
+    assert!(build(dir.path(), &["--no-search"]).status.success());
+    let (kept, html) = (dir.path().join("out/.loggia-code"), dir.path().join("out/two words.html"));
+    let (bytes, shown) = (fs::read(&kept).unwrap(), fs::read_to_string(&html).unwrap());
+    assert!(shown.contains("class=\"h-s\""), "the code is coloured");
+    // Whole or damaged, the site is the same.
+    for before in [&bytes[..], b"nothing that we wrote", &bytes[..bytes.len() / 2]] {
+        fs::write(&kept, before).unwrap();
+        assert!(build(dir.path(), &["--no-search"]).status.success());
+        assert_eq!(fs::read_to_string(&html).unwrap(), shown);
+        assert_eq!(fs::read(&kept).unwrap(), bytes);
+    }
+    // It goes with what it was made of.
+    fs::write(&page, "# Two words\n").unwrap();
+    assert!(build(dir.path(), &["--no-search"]).status.success());
+    assert!(!kept.exists());
+}
+
+#[test]
 fn a_snapshot_bakes_figures_with_their_time() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("book")).unwrap();

@@ -5,8 +5,7 @@
 
 use crate::terms::BookTerms;
 use crate::{
-    Book, Chapter, CodeCache, Config, Draft, OutlineItem, Page, Piece, crosslinks, links, outline,
-    page,
+    Book, Chapter, Config, Draft, OutlineItem, Page, Piece, crosslinks, links, outline, page,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use rayon::prelude::*;
@@ -41,7 +40,7 @@ impl Book {
         assets: Option<&[String]>,
         previous: Option<&Book>,
     ) -> Self {
-        let Draft { files, plan, titles, anchors, mut findings } = draft;
+        let Draft { files, plan, titles, anchors, mut findings, code } = draft;
         let same_config = previous.filter(|book| book.config == config);
         let terms = match config.own_terms_only {
             true => BookTerms::default(),
@@ -49,7 +48,6 @@ impl Book {
         };
         // A page's terms stand in it: with other terms every page is another one.
         let known = by_source(same_config.filter(|book| *book.terms == terms));
-        let code = CodeCache::default();
         let names = names(plan.as_deref().unwrap_or_default());
         let read = |file: &SourceFile| {
             let id = links::markdown_stem(file.path()).unwrap_or(file.path());

@@ -5,9 +5,10 @@
 
 use crate::include::{self, Read};
 use crate::preprocess::{self, JsonBook};
-use crate::{Config, OutlineItem, outline};
+use crate::{CodeCache, Config, OutlineItem, outline};
 use diagnostics::{Diagnostic, SourceFile};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What is to become a book.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,8 @@ pub struct Draft {
     pub(crate) anchors: Vec<SummaryAnchor>,
     /// What is wrong with the summary, the includes and the preprocessors.
     pub findings: Vec<Diagnostic>,
+    /// Code that was coloured before; what is new is added.
+    pub code: Arc<CodeCache>,
 }
 
 /// A link of the summary to a place on a page, which is known once the page was read.

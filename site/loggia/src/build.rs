@@ -3,6 +3,7 @@
 //! Reading, parsing, rendering and writing each run on all processors.
 
 mod address;
+mod code;
 mod extras;
 mod output;
 mod phases;
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a build is asked for.
@@ -46,7 +48,9 @@ pub struct Options {
 /// Builds a book. Exit code 0 built, 1 built with findings that fail.
 pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     let mut phases = Phases::start(talk.quiet);
-    let read = source::read(&options.dir)?;
+    let mut read = source::read(&options.dir)?;
+    let dest = options.dest.clone().unwrap_or_else(|| read.build_dir.clone());
+    read.code = Arc::new(code::read(&dest));
     phases.end("read");
     let book = read.assemble(None);
     phases.end("parse");
@@ -54,8 +58,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     let config = read.config();
     let address = Address::parse(options.base_url.as_deref().or(config.base_url.as_deref()))?;
     let evidence = options.snapshot.as_deref().map(snapshot::take).transpose()?;
-    let dest = options.dest.as_deref().unwrap_or(&read.build_dir);
-    let output = Output::open(dest)?;
+    let output = Output::open(&dest)?;
     let (assets, navigation) = (theme::read(&options.dir, config), Navigation::new(&book));
     let site = Site {
         book: &book,
@@ -85,6 +88,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         write_search(&output, &site, evidence.as_ref())?;
         phases.end("search");
     }
+    code::write(&read.code, &output)?;
     let changed = output.finish()?;
     phases.end("other files");
 
@@ -94,7 +98,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         phases.print();
     }
     if !talk.quiet {
-        println!("{}", summary(book.pages.len(), dest, changed, &findings));
+        println!("{}", summary(book.pages.len(), &dest, changed, &findings));
     }
     Ok(if report::fails(&findings, options.strict) {
         ExitCode::from(EXIT_FINDINGS)

@@ -6,12 +6,13 @@ mod again;
 use crate::prepare::{self, Folders, Prepared, Reach};
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
-use document::{Book, Config};
+use document::{Book, CodeCache, Config};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A Markdown file or `book.toml` larger than this is refused.
 pub const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -45,6 +46,8 @@ pub struct Source {
     /// Files of the book's folder that go to the same path of the site: style sheets and scripts that
     /// `book.toml` adds.
     pub added: Vec<String>,
+    /// Coloured code: a page that is parsed again takes from it what did not change.
+    pub(crate) code: Arc<CodeCache>,
     findings: Vec<Diagnostic>,
 }
 
@@ -104,6 +107,7 @@ pub(crate) fn list(dir: &Path) -> anyhow::Result<Source> {
         prepared: Prepared::default(),
         assets: Vec::new(),
         added: Vec::new(),
+        code: Arc::default(),
         findings,
     };
     source.add_from_root();
@@ -123,7 +127,8 @@ impl Source {
     /// Makes the book; `previous` lends pages that did not change.
     pub fn assemble(&self, previous: Option<&Book>) -> Book {
         let assets: Vec<String> = self.assets.iter().chain(&self.added).cloned().collect();
-        let draft = self.prepared.draft.clone();
+        let mut draft = self.prepared.draft.clone();
+        draft.code = Arc::clone(&self.code);
         let mut book = Book::assemble_draft(self.config.clone(), draft, Some(&assets), previous);
         if let Some(toml) = &self.toml {
             let found = book.check_redirects(toml, &assets).into_iter();

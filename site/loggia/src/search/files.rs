@@ -59,7 +59,7 @@ impl Index {
             parts.iter().filter_map(|part| part.first()).map(|(word, _)| *word).collect();
         let entry =
             json!([self.sections(), word_firsts, word_names, firsts, text_names, list_name[0]]);
-        files.insert("index.js".to_owned(), call("index", &entry));
+        files.insert("index.js".to_owned(), call("index", &entry.to_string()));
         files
     }
 
@@ -193,10 +193,11 @@ fn write(files: &mut BTreeMap<String, Vec<u8>>, stem: &str, parts: Vec<Value>) -
         .into_par_iter()
         .enumerate()
         .map(|(number, part)| {
-            let hash = Sha256::digest(part.to_string());
+            let json = part.to_string();
+            let hash = Sha256::digest(&json);
             let hash: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
             let name = format!("{stem}{number}.{hash}");
-            let bytes = call(&name, &part);
+            let bytes = call(&name, &json);
             (name, bytes)
         })
         .collect();
@@ -205,6 +206,6 @@ fn write(files: &mut BTreeMap<String, Vec<u8>>, stem: &str, parts: Vec<Value>) -
     names
 }
 
-fn call(name: &str, value: &Value) -> Vec<u8> {
-    format!("loggiaSearch(\"{name}\",{value})\n").into_bytes()
+fn call(name: &str, json: &str) -> Vec<u8> {
+    format!("loggiaSearch(\"{name}\",{json})\n").into_bytes()
 }

@@ -6,7 +6,7 @@ use super::text::{self, Doc, Kind};
 use super::words::each_word;
 use document::{Book, Page};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// BM25: how fast more of the same word stops to count.
@@ -102,8 +102,9 @@ impl Index {
     /// Brings the index to `book` and `services`: what did not change is not read again. Says whether
     /// anything changed.
     pub fn update(&mut self, book: &Book, services: &[Service]) -> bool {
+        let there: HashSet<&str> = book.pages.iter().map(|page| page.id.as_str()).collect();
         let gone: Vec<String> =
-            self.pages.keys().filter(|id| book.page(id).is_none()).cloned().collect();
+            self.pages.keys().filter(|id| !there.contains(id.as_str())).cloned().collect();
         let mut changed = !gone.is_empty() || self.language != book.config.language;
         self.language.clone_from(&book.config.language);
         for id in gone {

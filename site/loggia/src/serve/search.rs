@@ -2,6 +2,7 @@
 //! beside everything else. Routes ask here for its files and for the page of readers without script.
 
 use super::App;
+use super::shown::Shown;
 use super::views;
 use crate::search::{Found, Index, Kind, Service};
 use axum::extract::{Path, State};
@@ -10,11 +11,14 @@ use axum::response::{IntoResponse, Response};
 use pages::{SearchGroup, SearchHit, SearchView};
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch as channel;
 
 /// The first index of a large book takes a moment; a request waits for it this long.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
+/// So long after the last save the index is mended, and at the latest so long after the first.
+const SETTLED: Duration = Duration::from_millis(400);
+const LATEST: Duration = Duration::from_secs(5);
 /// Documents listed for readers without script.
 const GROUPS_MAX: usize = 25;
 /// Bytes of a query that are read.
@@ -66,8 +70,23 @@ pub(super) async fn run(app: Arc<App>) {
         }
         tokio::select! {
             () = app.token.cancelled() => return,
-            _ = shown.changed() => shown.mark_changed(),
+            _ = shown.changed() => {
+                settle(&mut shown).await;
+                shown.mark_changed();
+            }
             _ = evidence.changed() => {}
+        }
+    }
+}
+
+/// Waits until no save has come for a while: the changed page is to be shown first, and an author who
+/// saves again soon needs one index and not several.
+async fn settle(shown: &mut channel::Receiver<Shown>) {
+    let first = Instant::now();
+    while first.elapsed() < LATEST {
+        match tokio::time::timeout(SETTLED, shown.changed()).await {
+            Ok(Ok(())) => {}
+            _ => return,
         }
     }
 }

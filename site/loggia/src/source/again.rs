@@ -3,6 +3,7 @@
 
 use super::{ASSETS_MAX, BOOK_TOML, BUILT, PAGES_MAX, Source, is_hidden, read, read_text};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 impl Source {
     /// The folder as it is after `changed`. Whatever is more than files that were saved, made or
@@ -12,7 +13,10 @@ impl Source {
         for path in changed {
             match next.take_up(path)? {
                 Taken::File | Taken::Foreign => {}
-                Taken::More => return read(&self.root),
+                Taken::More => {
+                    let code = Arc::clone(&self.code);
+                    return Ok(Self { code, ..read(&self.root)? });
+                }
             }
         }
         next.prepare();
