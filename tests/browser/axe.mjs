@@ -1,5 +1,5 @@
 // Asks axe-core about every kind of page, light and dark, wide and narrow: node axe.mjs URL PATH ...
-// A path may name what the reader opens there: `/page.html!search`.
+// A path may name what the reader opens there: `/page.html!keys`, `/page.html!search=WORDS`.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { check, picture, step, until, withBrowser } from "./chromium.mjs";
@@ -12,9 +12,9 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 
 /** What the reader may open on a page, by the word behind `!` in its path. */
 const OPENED = {
-  search: async (page) => {
+  search: async (page, _width, words) => {
     await page.keyboard.press("/");
-    await page.locator("#search input").fill("harbour");
+    await page.locator("#search input").fill(words);
     await until("an answer", async () => (await page.locator("#search .search-said").innerText()) !== "");
   },
   keys: (page) => page.keyboard.press("?"),
@@ -31,7 +31,8 @@ await withBrowser(async (_browser, open) => {
     const [path, opened] = named.split("!");
     for (const width of WIDTHS) {
       const page = await open(new URL(path, url).href, { viewport: { width, height: 900 } });
-      if (opened) await OPENED[opened](page, width);
+      const [what, words] = (opened ?? "").split("=");
+      if (what) await OPENED[what](page, width, words);
       for (const mode of MODES) {
         await page.evaluate((mode) => { document.documentElement.dataset.mode = mode; }, mode);
         await page.evaluate(AXE);

@@ -172,14 +172,81 @@ fn the_dialog_finds() {
     }
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
-    let out = dir.path().join("out");
-    let built =
-        run_to_end(Command::new(binary("loggia")).arg("build").arg(dir.path()).arg("-d").arg(&out));
-    assert!(built.status.success());
+    let built = tempfile::tempdir().unwrap();
+    let (out, below) = (built.path().join("out"), built.path().join("below"));
+    for (dest, address) in [(&out, &[][..]), (&below, &["--base-url", "/docs/"])] {
+        let mut command = Command::new(binary("loggia"));
+        command.arg("build").arg(dir.path()).arg("-d").arg(dest).args(address);
+        assert!(run_to_end(&mut command).status.success());
+    }
     let (_program, url) = serve(dir.path());
     let file = dir.path().join("src/guide/orders.md");
-    browser::run(
-        "search.mjs",
-        &[&format!("{url}/"), out.to_str().unwrap(), file.to_str().unwrap()],
-    );
+    let paths = [&out, &below, &file].map(|path| path.to_str().unwrap());
+    browser::run("search.mjs", &[&[format!("{url}/").as_str()][..], &paths].concat());
+}
+
+/// Pages of words that are drawn from a short list, the same ones each time, so that many of them hold
+/// the same words in titles, headings and text.
+fn write_many(dir: &Path) {
+    const WORDS: &str = "order orders ordering gateway gateways cache cached caching limit limits queue \
+        retry retries store storage stored trace traces budget budgets latency region failover shard \
+        replica snapshot checkout payment payments café naïve read_to_string PageEntry 数据库 service";
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let mut state = 7_u32;
+    let mut some = |count: usize| {
+        let mut word = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            words[(state >> 16) as usize % words.len()]
+        };
+        (0..count).map(&mut word).collect::<Vec<_>>().join(" ")
+    };
+    fs::create_dir_all(dir.join("src")).unwrap();
+    fs::write(
+        dir.join("book.toml"),
+        "[book]\ntitle = \"Many\"\nlanguage = \"en\"\nsrc = \"src\"\n",
+    )
+    .unwrap();
+    for page in 0..40 {
+        let mut text = format!("# {}\n\n{}\n", some(2), some(20));
+        for _ in 0..page % 5 {
+            text.push_str(&format!("\n## {}\n\n{}\n", some(2), some(10 + page)));
+        }
+        fs::write(dir.join(format!("src/p{page}.md")), text).unwrap();
+    }
+}
+
+#[test]
+fn the_server_and_the_script_list_the_same() {
+    if !browser::is_there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    write_many(dir.path());
+    let (_program, url) = serve(dir.path());
+    let queries = [
+        "order",
+        "orders ",
+        "ord",
+        "s",
+        "gateway cache",
+        "cached limits",
+        "limit queue retry",
+        "retr",
+        "stor",
+        "store storage stored",
+        "trace budget ",
+        "latency region failover shard",
+        "cafe",
+        "Naïve",
+        "read_to_string",
+        "string",
+        "page",
+        "数据",
+        "gatewya",
+        "snapshto chekcout",
+        "order qqxxqq",
+        "qqxxqq",
+    ];
+    let url = format!("{url}/");
+    browser::run("search-order.mjs", &[&[url.as_str()][..], &queries].concat());
 }

@@ -134,9 +134,7 @@ fn write_pages(
 
 /// The search index, and the page for searching.
 fn write_search(output: &Output, site: &Site, evidence: Option<&Evidence>) -> anyhow::Result<()> {
-    search::index(site.book)
-        .par_bridge()
-        .try_for_each(|(path, bytes)| output.write(&path, &bytes).map(|_| ()))?;
+    search::write(site.book, |path, bytes| output.write(path, bytes))?;
     if site.book.page_at(pages::SEARCH_PATH).is_none() {
         let page = pages::render_search(site, &pages::SearchView::default(), evidence);
         output.write(pages::SEARCH_PATH, page.as_bytes())?;

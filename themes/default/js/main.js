@@ -28,6 +28,8 @@ onArrive(spy);
 onArrive(settleSide);
 onArrive(lost);
 onArrive((how) => how === "refresh" && forget());
+// The search is no module, so that it also runs where a book is opened from a file.
+onArrive((how) => how !== "load" && document.dispatchEvent(new CustomEvent("loggia:arrive", { detail: how })));
 onArrive((how) => how === "visit" && (visited(), follow()));
 
 /** @param {"prev" | "next"} rel @returns {HTMLAnchorElement | null} */

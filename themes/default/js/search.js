@@ -133,7 +133,7 @@
     if (exact) {
       found.set(term, [exact[2], 1]);
       const forms = await Promise.all(exact[1].split(" ").filter(Boolean).map((form) => entryOf(index, form)));
-      for (const form of forms) if (form) found.set(form[0], [form[2], 0.85]);
+      for (const form of forms) if (form) found.set(form[0], [form[2], 0.75]);
     }
     if (begins && index[1].length) {
       const first = partOf(index[1], term);
@@ -146,7 +146,7 @@
           const word = part[at];
           if (word === term || !word.startsWith(term)) continue;
           count++;
-          if (!found.has(word)) found.set(word, [part[at + 2], 0.4 + 0.4 * ([...term].length / [...word].length)]);
+          if (!found.has(word)) found.set(word, [part[at + 2], 0.4 * (1 + [...term].length / [...word].length)]);
         }
       }
     }
@@ -207,7 +207,7 @@
       });
       hits.sort((a, b) => b.score - a.score || a.section - b.section);
       const rest = hits.slice(1).reduce((sum, hit) => sum + hit.score, 0);
-      return { slot, words: count(bits), hits, score: hits[0].score + Math.min(rest * 0.1, hits[0].score * 0.5) };
+      return { slot, words: count(bits), hits, score: hits[0].score + Math.min(rest * 0.1, hits[0].score * 0.25) };
     });
     const most = Math.max(0, ...ranked.map((one) => one.words));
     return ranked.filter((one) => one.words === most).sort((a, b) => b.score - a.score || a.slot - b.slot);
@@ -467,12 +467,16 @@
   /** @type {Range[]} */
   let ranges = [];
   let current = -1;
+  /** Counts what is marked: only the last one goes on. */
+  let marking = 0;
   const bar = document.getElementById("highlight");
 
   /** Marks the words of the address; the page's elements stay untouched. */
   async function mark() {
     const query = new URL(location.href).searchParams.get("highlight");
+    const mine = ++marking;
     ranges = [];
+    starts.clear();
     if (!query || !("highlights" in CSS) || !bar) return clearBar();
     const words = wordsOf(query);
     const marked = new Set(words);
@@ -487,6 +491,8 @@
     } catch {
       // Without the index the words themselves are marked.
     }
+    // Meanwhile another page may have come, or the reader pressed Escape.
+    if (mine !== marking) return;
     const walker = document.createTreeWalker(/** @type {Node} */ (document.getElementById("main")), NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       if (node.parentElement?.closest("script, style, svg, .term-tip, .anchor, .found-group")) continue;
@@ -521,13 +527,19 @@
     if (bar) bar.hidden = true;
   }
 
+  /** Another address for the page that is open; `travel.js` hears of it. @param {URL} url */
+  function readdress(url) {
+    history.replaceState(history.state, "", url);
+    document.dispatchEvent(new Event("loggia:address"));
+  }
+
   /** Takes the marks away, from the address too. */
   function forget() {
     const url = new URL(location.href);
     if (!url.searchParams.has("highlight")) return;
     url.searchParams.delete("highlight");
-    history.replaceState(history.state, "", url);
-    starts.clear();
+    readdress(url);
+    marking++;
     clearBar();
   }
 
@@ -546,9 +558,11 @@
     else if (button) step(button.value === "next" ? 1 : -1);
   });
   mark();
-  const frame = document.querySelector(".frame");
   // A page that is put in place of another, or of its older self.
-  if (frame) new MutationObserver(() => mark()).observe(frame, { childList: true });
+  document.addEventListener("loggia:arrive", (event) => {
+    mark();
+    if (/** @type {CustomEvent} */ (event).detail === "visit") searchPage();
+  });
 
   // ---- The page for searching ------------------------------------------------------------------
   function searchPage() {
@@ -557,15 +571,26 @@
     const input = /** @type {HTMLInputElement} */ (form.querySelector("input"));
     const list = /** @type {HTMLElement} */ (document.querySelector("[data-search-results]"));
     const said = /** @type {HTMLElement} */ (document.querySelector("[data-search-said]"));
+    const pages = /** @type {HTMLElement | null} */ (document.querySelector("[data-search-pages]"));
     input.value = new URL(location.href).searchParams.get("q") || input.value;
     const start = tie(input, list, said, false);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
+    const settle = () => {
+      if (pages) pages.hidden = input.value.trim() !== "";
+    };
+    // Whoever comes back finds the words that led away.
+    const keepAddress = () => {
       const url = new URL(location.href);
       url.searchParams.set("q", input.value);
-      history.replaceState(history.state, "", url);
+      readdress(url);
+    };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      keepAddress();
       start();
     });
+    input.addEventListener("input", settle);
+    list.addEventListener("click", keepAddress, { capture: true });
+    settle();
     if (input.value) start();
   }
   searchPage();

@@ -53,6 +53,7 @@ export function travel() {
   }, { passive: true });
   addEventListener("pagehide", noteScrolled);
   addEventListener("popstate", back);
+  document.addEventListener("loggia:address", () => (shown = plain(location)));
 }
 
 /** Forgets pages that were fetched before the book changed. */

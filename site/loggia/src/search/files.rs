@@ -10,14 +10,15 @@
 //!   ...]]`, or 0 where one was removed
 //! - `words*.js`: all words, the most frequent first, for corrections
 //!
-//! Every name but the first carries the hash of its content. `search.js` reads them.
+//! Every name but the first carries what tells two states of the index apart: the hash of the content
+//! where all files are written, a number where `serve` encodes a file when somebody asks for it.
+//! `search.js` reads them.
 
-use super::postings::{Index, Posting};
-use pagefind_stem::{Algorithm, Stemmer};
+use super::forms::Forms;
+use super::postings::{Entry, Index, Posting};
 use rayon::prelude::*;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::ops::{Bound, Range};
 
 /// Bytes of places and words in one part, about.
 const WORDS_BYTES: usize = 24 * 1024;
@@ -25,155 +26,227 @@ const WORDS_BYTES: usize = 24 * 1024;
 const TEXT_BYTES: usize = 48 * 1024;
 /// Words that are offered for corrections; the rarest are left out.
 const WORDS_MAX: usize = 50_000;
-/// Other forms of one word.
-const FORMS_MAX: usize = 24;
 /// Digits of places: 32 values, and the same with more to come.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// Where the files of one state of an index begin. Quick to make: nothing is encoded for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// First word of each part.
+    words: Vec<Box<str>>,
+    /// First number of each text part.
+    texts: Vec<usize>,
+}
+
+/// A file of the index besides `index.js`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// `w0`, `w1`, ...
+    Words(usize),
+    /// `t0`, `t1`, ...
+    Texts(usize),
+    /// `words`
+    List,
+}
+
+impl Part {
+    fn stem(self) -> String {
+        match self {
+            Self::Words(number) => format!("w{number}"),
+            Self::Texts(number) => format!("t{number}"),
+            Self::List => "words".to_owned(),
+        }
+    }
+
+    fn of_stem(stem: &str) -> Option<Self> {
+        if stem == "words" {
+            return Some(Self::List);
+        }
+        let number = stem.get(1..)?.parse().ok()?;
+        match stem.as_bytes()[0] {
+            b'w' => Some(Self::Words(number)),
+            b't' => Some(Self::Texts(number)),
+            _ => None,
+        }
+    }
+}
+
 impl Index {
-    /// All files by their name below the index's folder.
-    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let forms = self.forms();
-        let all: Vec<(&str, &[Posting])> =
-            self.words.iter().map(|(word, list)| (&**word, list.as_slice())).collect();
-        let mut files = BTreeMap::new();
-        let parts = cut(&all, WORDS_BYTES, |(word, list)| word.len() + 8 + list.len() * 3);
-        let scripts: Vec<_> = parts.par_iter().map(|part| self.word_part(part, &forms)).collect();
-        let word_names = write(&mut files, "w", scripts);
-        let texts = cut(&self.slots, TEXT_BYTES, |slot| {
-            let sections = slot.iter().flat_map(|entry| &entry.doc.sections);
-            8 + sections.map(|section| section.text.len() + 24).sum::<usize>()
-        });
-        let scripts: Vec<Value> = texts.par_iter().map(|part| text_part(part)).collect();
-        let text_names = write(&mut files, "t", scripts);
-        let list_name = write(&mut files, "words", vec![json!(frequent(&all))]);
-        let mut first = 0;
-        let firsts: Vec<usize> = texts
-            .iter()
-            .map(|part| {
-                first += part.len();
-                first - part.len()
-            })
-            .collect();
-        let word_firsts: Vec<&str> =
-            parts.iter().filter_map(|part| part.first()).map(|(word, _)| *word).collect();
-        let entry =
-            json!([self.sections(), word_firsts, word_names, firsts, text_names, list_name[0]]);
-        files.insert("index.js".to_owned(), call("index", &entry.to_string()));
-        files
-    }
-
-    /// Words with the other words of the same stem.
-    pub(super) fn forms(&self) -> HashMap<&str, Vec<&str>> {
-        let Some(algorithm) = algorithm(&self.language) else { return HashMap::new() };
-        let words: Vec<&str> = self.words.keys().map(|word| &**word).collect();
-        let stemmer = Stemmer::create(algorithm);
-        let stemmed = words.par_iter().filter(|word| is_plain(word));
-        let stemmed: Vec<(String, &str)> =
-            stemmed.map(|word| (stemmer.stem(word).into_owned(), *word)).collect();
-        let mut by_stem: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (stem, word) in &stemmed {
-            by_stem.entry(stem).or_default().push(word);
-        }
-        let mut forms = HashMap::new();
-        for group in by_stem.into_values().filter(|group| group.len() > 1) {
-            for word in &group {
-                let others = group.iter().filter(|other| *other != word);
-                forms.insert(*word, others.take(FORMS_MAX).copied().collect());
+    /// How this state of the index is cut into files.
+    pub fn parts(&self) -> Parts {
+        let mut parts = Parts::default();
+        let mut filled = WORDS_BYTES;
+        for (word, list) in &self.words {
+            if filled >= WORDS_BYTES {
+                parts.words.push(word.clone());
+                filled = 0;
             }
+            filled += word.len() + 8 + list.len() * 3;
         }
-        forms
+        let mut filled = TEXT_BYTES;
+        for (number, slot) in self.slots.iter().enumerate() {
+            if filled >= TEXT_BYTES {
+                parts.texts.push(number);
+                filled = 0;
+            }
+            let sections = slot.iter().flat_map(|entry| &entry.doc.sections);
+            filled += 8 + sections.map(|section| section.text.len() + 24).sum::<usize>();
+        }
+        parts
     }
 
-    fn word_part(&self, part: &[(&str, &[Posting])], forms: &HashMap<&str, Vec<&str>>) -> Value {
-        let words = part.iter().flat_map(|(word, list)| {
-            let forms = forms.get(word).map(|forms| forms.join(" ")).unwrap_or_default();
-            [json!(word), json!(forms), json!(self.places(list))]
+    /// The file `name`, where each name ends in `.STAMP.js`. `None` when no file has this name.
+    pub fn file(&self, parts: &Parts, stamp: &str, name: &str) -> Option<Vec<u8>> {
+        let name = name.strip_suffix(".js")?;
+        if name == "index" {
+            let named = |part: Part| format!("{}.{stamp}", part.stem());
+            return Some(call(name, &self.entry(parts, named)));
+        }
+        let part = Part::of_stem(name.strip_suffix(stamp)?.strip_suffix('.')?)?;
+        Some(call(name, &self.encode(parts, part)?))
+    }
+
+    /// Encodes all files, each named by its content, and hands them to `write` as they are ready, on
+    /// all cores.
+    ///
+    /// # Errors
+    ///
+    /// The first one of `write`.
+    pub fn write_all<E: Send>(
+        &self,
+        write: impl Fn(&str, &[u8]) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let parts = self.parts();
+        let words = (0..parts.words.len()).map(Part::Words);
+        let all: Vec<Part> =
+            words.chain((0..parts.texts.len()).map(Part::Texts)).chain([Part::List]).collect();
+        let written = all.par_iter().map(|part| {
+            let value = self.encode(&parts, *part).unwrap_or_default();
+            let hash = Sha256::digest(&value);
+            let hash: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let name = format!("{}.{hash}", part.stem());
+            write(&format!("{name}.js"), &call(&name, &value)).map(|()| name)
         });
-        Value::Array(words.collect())
+        let names = written.collect::<Result<Vec<String>, E>>()?;
+        let mut names = names.into_iter();
+        let entry = self.entry(&parts, |_| names.next().unwrap_or_default());
+        write("index.js", &call("index", &entry))
     }
 
-    fn places(&self, list: &[Posting]) -> String {
-        let mut out = Vec::with_capacity(list.len() * 3);
+    /// `index.js`; `named` is asked for each part in order.
+    fn entry(&self, parts: &Parts, mut named: impl FnMut(Part) -> String) -> Vec<u8> {
+        let words: Vec<String> = (0..parts.words.len()).map(Part::Words).map(&mut named).collect();
+        let texts: Vec<String> = (0..parts.texts.len()).map(Part::Texts).map(&mut named).collect();
+        let list = named(Part::List);
+        let value =
+            serde_json::json!([self.sections(), parts.words, words, parts.texts, texts, list]);
+        value.to_string().into_bytes()
+    }
+
+    fn encode(&self, parts: &Parts, part: Part) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(TEXT_BYTES);
+        match part {
+            Part::Words(number) => {
+                let first = parts.words.get(number)?;
+                let end = parts.words.get(number + 1).map(|word| &**word);
+                self.words_part(first, end, &mut out);
+            }
+            Part::Texts(number) => {
+                let first = *parts.texts.get(number)?;
+                let end = parts.texts.get(number + 1).copied().unwrap_or(self.slots.len());
+                self.texts_part(first..end, &mut out);
+            }
+            Part::List => string(&mut out, &self.frequent().join(" ")),
+        }
+        Some(out)
+    }
+
+    fn words_part(&self, first: &str, end: Option<&str>, out: &mut Vec<u8>) {
+        let forms = Forms::new(&self.language);
+        let end = end.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut mark = b'[';
+        for (word, list) in self.words.range::<str, _>((Bound::Included(first), end)) {
+            out.push(mark);
+            mark = b',';
+            string(out, word);
+            out.push(b',');
+            let others: Vec<&str> = self.stems.others(&forms, word).collect();
+            string(out, &others.join(" "));
+            out.extend(b",\"");
+            self.places(list, out);
+            out.push(b'"');
+        }
+        close(out, mark);
+    }
+
+    fn places(&self, list: &[Posting], out: &mut Vec<u8>) {
         let (mut slot, mut section) = (0, 0);
         for posting in list {
             if posting.slot != slot {
                 section = 0;
             }
-            digits(&mut out, posting.slot - slot);
-            digits(&mut out, u32::from(posting.section - section) * 64 + self.weight(posting));
+            digits(out, posting.slot - slot);
+            digits(out, u32::from(posting.section - section) * 64 + self.weight(posting));
             (slot, section) = (posting.slot, posting.section);
         }
-        String::from_utf8(out).expect("digits are ASCII")
+    }
+
+    fn texts_part(&self, range: Range<usize>, out: &mut Vec<u8>) {
+        let mut mark = b'[';
+        for slot in self.slots.get(range).unwrap_or_default() {
+            out.push(mark);
+            mark = b',';
+            match slot {
+                Some(entry) => text(entry, out),
+                None => out.push(b'0'),
+            }
+        }
+        close(out, mark);
+    }
+
+    /// Words of at least three characters, the most frequent first.
+    pub(super) fn frequent(&self) -> Vec<&str> {
+        let long = |word: &str| {
+            word.chars().nth(2).is_some() && !word.contains(|c: char| c.is_ascii_digit())
+        };
+        let words = self.words.iter().filter(|(word, _)| long(word));
+        let mut words: Vec<(usize, &str)> =
+            words.map(|(word, list)| (list.len(), &**word)).collect();
+        words.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        words.truncate(WORDS_MAX);
+        words.into_iter().map(|(_, word)| word).collect()
     }
 }
 
-/// Words of letters alone have other forms.
-fn is_plain(word: &str) -> bool {
-    word.chars().count() > 2 && word.chars().all(char::is_alphabetic)
-}
-
-fn algorithm(language: &str) -> Option<Algorithm> {
-    let language = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-    Some(match language.as_str() {
-        "" | "en" => Algorithm::English,
-        "da" => Algorithm::Danish,
-        "de" => Algorithm::German,
-        "es" => Algorithm::Spanish,
-        "fi" => Algorithm::Finnish,
-        "fr" => Algorithm::French,
-        "hu" => Algorithm::Hungarian,
-        "it" => Algorithm::Italian,
-        "nl" => Algorithm::Dutch,
-        "no" | "nb" | "nn" => Algorithm::Norwegian,
-        "pl" => Algorithm::Polish,
-        "pt" => Algorithm::Portuguese,
-        "ro" => Algorithm::Romanian,
-        "ru" => Algorithm::Russian,
-        "sv" => Algorithm::Swedish,
-        "tr" => Algorithm::Turkish,
-        _ => return None,
-    })
-}
-
-fn text_part(part: &[Option<super::postings::Entry>]) -> Value {
-    let docs = part.iter().map(|slot| {
-        let Some(entry) = slot else { return json!(0) };
-        let doc = &entry.doc;
-        let sections: Vec<&str> = doc
-            .sections
-            .iter()
-            .flat_map(|section| [&*section.anchor, &*section.title, &*section.text])
-            .collect();
-        json!([doc.kind.number(), doc.url, doc.title, sections])
-    });
-    Value::Array(docs.collect())
-}
-
-/// Words of at least three characters, the most frequent first, between spaces.
-fn frequent(all: &[(&str, &[Posting])]) -> String {
-    let long = |word: &str| word.chars().count() > 2 && word.chars().all(|c| !c.is_ascii_digit());
-    let mut words: Vec<(usize, &str)> =
-        all.iter().filter(|(word, _)| long(word)).map(|(word, list)| (list.len(), *word)).collect();
-    words.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    words.truncate(WORDS_MAX);
-    words.into_iter().map(|(_, word)| word).collect::<Vec<_>>().join(" ")
-}
-
-/// Neighbours in parts of about `bytes`.
-fn cut<T>(all: &[T], bytes: usize, size: impl Fn(&T) -> usize) -> Vec<&[T]> {
-    let (mut parts, mut from, mut filled) = (Vec::new(), 0, 0);
-    for (at, one) in all.iter().enumerate() {
-        filled += size(one);
-        if filled >= bytes {
-            parts.push(&all[from..=at]);
-            (from, filled) = (at + 1, 0);
+fn text(entry: &Entry, out: &mut Vec<u8>) {
+    let doc = &entry.doc;
+    out.extend([b'[', b'0' + doc.kind.number(), b',']);
+    string(out, &doc.url);
+    out.push(b',');
+    string(out, &doc.title);
+    out.push(b',');
+    let mut mark = b'[';
+    for section in &doc.sections {
+        for field in [&section.anchor, &section.title, &section.text] {
+            out.push(mark);
+            mark = b',';
+            string(out, field);
         }
     }
-    if from < all.len() {
-        parts.push(&all[from..]);
+    close(out, mark);
+    out.push(b']');
+}
+
+/// Ends a list; `mark` is what the next element would begin with.
+fn close(out: &mut Vec<u8>, mark: u8) {
+    if mark == b'[' {
+        out.push(b'[');
     }
-    parts
+    out.push(b']');
+}
+
+fn string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("text is written to memory");
 }
 
 fn digits(out: &mut Vec<u8>, mut value: u32) {
@@ -187,25 +260,30 @@ fn digits(out: &mut Vec<u8>, mut value: u32) {
     }
 }
 
-/// Writes the parts and gives their names, without `.js`.
-fn write(files: &mut BTreeMap<String, Vec<u8>>, stem: &str, parts: Vec<Value>) -> Vec<String> {
-    let written: Vec<(String, Vec<u8>)> = parts
-        .into_par_iter()
-        .enumerate()
-        .map(|(number, part)| {
-            let json = part.to_string();
-            let hash = Sha256::digest(&json);
-            let hash: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-            let name = format!("{stem}{number}.{hash}");
-            let bytes = call(&name, &json);
-            (name, bytes)
-        })
-        .collect();
-    let names = written.iter().map(|(name, _)| name.clone()).collect();
-    files.extend(written.into_iter().map(|(name, bytes)| (format!("{name}.js"), bytes)));
-    names
+fn call(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut script = format!("loggiaSearch(\"{name}\",").into_bytes();
+    script.extend_from_slice(value);
+    script.extend_from_slice(b")\n");
+    script
 }
 
-fn call(name: &str, json: &str) -> Vec<u8> {
-    format!("loggiaSearch(\"{name}\",{json})\n").into_bytes()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_to_their_parts() {
+        for part in [Part::Words(0), Part::Words(17), Part::Texts(3), Part::List] {
+            assert_eq!(Part::of_stem(&part.stem()), Some(part));
+        }
+        for stem in ["", "w", "x1", "w-1", "t1x", "\u{e9}1"] {
+            assert_eq!(Part::of_stem(stem), None, "{stem}");
+        }
+        let index = Index::default();
+        let parts = index.parts();
+        assert!(index.file(&parts, "s", "index.js").is_some());
+        for name in ["w0.s.js", "t0.s.js", "words.old.js", "words.s", "index", ""] {
+            assert_eq!(index.file(&parts, "s", name), None, "{name}");
+        }
+    }
 }

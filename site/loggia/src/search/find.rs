@@ -1,5 +1,7 @@
 //! Search for readers without script: the same rules as in `search.js`. `serve` asks.
 
+use super::correct::corrected;
+use super::forms::Forms;
 use super::postings::Index;
 use super::text::{Doc, Kind};
 use super::words::{fold, of_query, runs};
@@ -7,6 +9,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Words that a beginning stands for.
 const PREFIX_WORDS_MAX: usize = 200;
+/// What a word counts that is another form of the one asked for; the word itself counts 1.
+const FORM_QUALITY: f64 = 0.75;
+/// What a word counts that begins with the one asked for, at least; twice that when hardly anything follows.
+const PREFIX_QUALITY: f64 = 0.4;
+/// What a section counts more that has all words of the query.
+const WHOLE: f64 = 1.5;
+/// What other sections add to the best one of a page: this share of theirs, up to that share of the best.
+const REST: f64 = 0.1;
+const REST_MAX: f64 = 0.25;
 /// Sections shown below a page.
 const HITS_MAX: usize = 4;
 /// Words of a query that are looked at.
@@ -21,6 +32,10 @@ pub struct Found {
     pub groups: Vec<Group>,
     /// Documents that were found, those that are not listed too.
     pub total: usize,
+    /// What was searched for instead, since the book has no word of the query.
+    pub corrected: Option<String>,
+    /// Words of the query that the book does not have.
+    pub unknown: Vec<String>,
 }
 
 /// A document with the sections that were found in it.
@@ -48,19 +63,35 @@ pub struct Hit {
 }
 
 /// Score and words found (bit by bit) of one section.
-type Scores = HashMap<(u32, u16), (f32, u32)>;
+type Scores = HashMap<(u32, u16), (f64, u32)>;
 
 impl Index {
-    /// The best `limit` documents for what a reader typed.
+    /// The best `limit` documents for what a reader typed; where the book has not all of its words,
+    /// for the nearest that it has.
     pub fn find(&self, query: &str, limit: usize) -> Found {
+        let found = self.find_as_typed(query, limit);
+        if found.unknown.is_empty() {
+            return found;
+        }
+        let Some(better) = corrected(query, &found.unknown, &self.frequent()) else {
+            return found;
+        };
+        Found { corrected: Some(better.clone()), ..self.find_as_typed(&better, limit) }
+    }
+
+    fn find_as_typed(&self, query: &str, limit: usize) -> Found {
         let mut terms = of_query(query);
         terms.truncate(QUERY_WORDS_MAX);
         let open = query.chars().next_back().is_some_and(|c| !c.is_whitespace());
-        let forms = if terms.is_empty() { HashMap::new() } else { self.forms() };
+        let forms = Forms::new(&self.language);
         let (mut scores, mut marked) = (Scores::new(), HashSet::new());
+        let mut unknown = Vec::new();
         for (at, term) in terms.iter().enumerate() {
             let begins = open && at + 1 == terms.len();
             let matches = self.matches(term, begins, &forms);
+            if matches.is_empty() {
+                unknown.push(term.clone());
+            }
             self.add(&matches, 1 << at, &mut scores);
             marked.extend(matches.into_iter().map(|(word, _)| word));
         }
@@ -68,44 +99,39 @@ impl Index {
         let total = ranked.len();
         let groups = ranked.into_iter().take(limit);
         let groups = groups.filter_map(|(slot, hits)| Some(group(self.doc(slot)?, &hits, &marked)));
-        Found { groups: groups.collect(), total }
+        Found { groups: groups.collect(), total, corrected: None, unknown }
     }
 
     /// The book's words that a term stands for, with how well.
-    fn matches<'a>(
-        &'a self,
-        term: &str,
-        begins: bool,
-        forms: &HashMap<&'a str, Vec<&'a str>>,
-    ) -> Vec<(&'a str, f32)> {
+    fn matches(&self, term: &str, begins: bool, forms: &Forms) -> Vec<(&str, f64)> {
         let mut found = Vec::new();
         if let Some((word, _)) = self.words.get_key_value(term) {
             found.push((&**word, 1.0));
-            found.extend(forms.get(&**word).into_iter().flatten().map(|form| (*form, 0.85)));
+            found.extend(self.stems.others(forms, word).map(|form| (form, FORM_QUALITY)));
         }
         if begins {
             let range = (std::ops::Bound::Excluded(term), std::ops::Bound::Unbounded);
             let from = self.words.range::<str, _>(range).map(|(word, _)| &**word);
             for word in from.take_while(|word| word.starts_with(term)).take(PREFIX_WORDS_MAX) {
                 if !found.iter().any(|(known, _)| *known == word) {
-                    let share = term.chars().count() as f32 / word.chars().count() as f32;
-                    found.push((word, 0.4 + 0.4 * share));
+                    let share = term.chars().count() as f64 / word.chars().count() as f64;
+                    found.push((word, PREFIX_QUALITY * (1.0 + share)));
                 }
             }
         }
         found
     }
 
-    fn add(&self, matches: &[(&str, f32)], bit: u32, scores: &mut Scores) {
-        let mut best: HashMap<(u32, u16), f32> = HashMap::new();
+    fn add(&self, matches: &[(&str, f64)], bit: u32, scores: &mut Scores) {
+        let mut best: HashMap<(u32, u16), f64> = HashMap::new();
         for (word, quality) in matches {
             for posting in self.words.get(*word).into_iter().flatten() {
-                let score = self.weight(posting) as f32 * quality;
+                let score = self.weight(posting) as f64 * quality;
                 let place = best.entry((posting.slot, posting.section)).or_default();
                 *place = place.max(score);
             }
         }
-        let (all, with) = (self.sections() as f32, best.len() as f32);
+        let (all, with) = (self.sections() as f64, best.len() as f64);
         let rarity = (1.0 + (all - with + 0.5) / (with + 0.5)).ln();
         for (place, score) in best {
             let (sum, bits) = scores.entry(place).or_default();
@@ -118,22 +144,22 @@ impl Index {
 /// Documents with their sections, best first: those that hold all words, else those that hold most.
 fn rank(scores: &Scores, terms: usize) -> Vec<(u32, Vec<u16>)> {
     let full = (1_u32 << terms) - 1;
-    let mut docs: BTreeMap<u32, (u32, Vec<(f32, u16)>)> = BTreeMap::new();
+    let mut docs: BTreeMap<u32, (u32, Vec<(f64, u16)>)> = BTreeMap::new();
     for ((slot, section), (score, bits)) in scores {
-        let whole = if *bits == full { 1.5 } else { 1.0 };
+        let whole = if *bits == full { WHOLE } else { 1.0 };
         let doc = docs.entry(*slot).or_default();
         doc.0 |= bits;
         doc.1.push((score * whole, *section));
     }
     let most = docs.values().map(|(bits, _)| bits.count_ones()).max().unwrap_or(0);
     docs.retain(|_, (bits, _)| bits.count_ones() == most);
-    let mut ranked: Vec<(f32, u32, Vec<u16>)> = docs
+    let mut ranked: Vec<(f64, u32, Vec<u16>)> = docs
         .into_iter()
         .map(|(slot, (_, mut hits))| {
             hits.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            let rest: f32 = hits.iter().skip(1).map(|(score, _)| score).sum();
+            let rest: f64 = hits.iter().skip(1).map(|(score, _)| score).sum();
             let best = hits[0].0;
-            let score = best + (rest * 0.1).min(best * 0.5);
+            let score = best + (rest * REST).min(best * REST_MAX);
             (score, slot, hits.into_iter().map(|(_, section)| section).collect())
         })
         .collect();
@@ -220,17 +246,38 @@ mod tests {
             ("orders", &["b.html ,events", "a.html limits"]),
             ("limi", &["a.html limits"]),
             ("limi ", &[]),
-            ("gateway limits", &["a.html limits,"]),
+            ("gateway limits", &["a.html ,limits"]),
             ("数据", &["c.html "]),
             ("cqrs", &["c.html#glossary-cqrs "]),
             ("pay", &["p.html "]),
             ("", &[]),
             ("zzz", &[]),
+            ("gatewya", &["a.html ", "b.html "]),
+            ("gateway zzzzzz", &["a.html ", "b.html "]),
         ] {
             assert_eq!(found(&index, query), expected, "{query}");
         }
+        assert_eq!(index.find("gatewya", 1).corrected.as_deref(), Some("gateway"));
         let hit = &index.find("placed", 1).groups[0].hits[0];
         assert_eq!(hit.excerpt, ["An order is ", "placed", " through the gateway."]);
+    }
+
+    #[test]
+    fn titles_stand_before_headings_before_text() {
+        let many = "Cache cache cache caches. ".repeat(9);
+        let files = [
+            ("text.md", format!("# First\n\n{many}\n")),
+            ("heading.md", "# Second\n\n## Cache\n\nOther words.\n".to_owned()),
+            ("title.md", format!("# Cache\n\n{}\n", "Other words. ".repeat(200))),
+            ("form.md", "# Caches\n\nOther words.\n".to_owned()),
+            ("beginning.md", "# Cacheable\n\nOther words.\n".to_owned()),
+        ];
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, &**text)).collect();
+        let index = Index::of(&book(&files, None), &[]);
+        assert_eq!(
+            found(&index, "cache"),
+            ["title.html ", "form.html ", "heading.html cache", "beginning.html ", "text.html "]
+        );
     }
 
     #[test]
@@ -252,5 +299,6 @@ mod tests {
         assert_eq!(found(&index, "fresh"), ["b.html more"]);
         assert!(found(&index, "placed").is_empty() && found(&index, "cqrs").is_empty());
         assert!(index.words.keys().eq(fresh.words.keys()), "no word of a removed text stays");
+        assert_eq!(index.stems, fresh.stems, "nor a form");
     }
 }

@@ -1,11 +1,13 @@
 //! Which word stands where. Built in parallel from a book, and mended in place afterwards: a changed
 //! page replaces its own places only. `files` and `find` read it.
 
+use super::forms::{Forms, Stems};
 use super::services::{self, Service};
 use super::text::{self, Doc, Kind};
 use super::words::each_word;
 use document::{Book, Page};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -15,9 +17,10 @@ const K1: f32 = 1.2;
 const B: f32 = 0.6;
 /// Words of a usual section. Fixed, so that what one page weighs depends on no other page.
 const USUAL_WORDS: f32 = 120.0;
-/// What a word in the section's heading, and in the document's title, adds to its weight.
-const HEADING: f32 = 2.0;
-const TITLE: f32 = 3.0;
+/// What a word in the section's heading, and in the document's title, adds to its weight: text alone
+/// stays below `K1 + 1`, a heading with text below a title.
+const HEADING: f32 = 2.2;
+const TITLE: f32 = 4.4;
 /// Steps of a weight of 1; weights go up to [`WEIGHT_MAX`] steps.
 const STEPS: f32 = 9.0;
 /// Largest weight in steps: what two digits to the base 32 hold beside the section's number.
@@ -49,12 +52,14 @@ pub struct Index {
     /// Documents by their number; a number stays with its document.
     pub(super) slots: Vec<Option<Entry>>,
     pub(super) words: BTreeMap<Box<str>, Vec<Posting>>,
+    pub(super) stems: Stems,
     /// Pages by id, as they were read, with their numbers.
     pages: HashMap<String, (Arc<Page>, Vec<u32>)>,
     services: Vec<u32>,
 }
 
-type Words = HashMap<Box<str>, Vec<Posting>>;
+/// Words of one part of the book; what is hashed comes from the book's own authors.
+type Words = FxHashMap<Box<str>, Vec<Posting>>;
 
 impl Index {
     /// The index of a book and of services, made on all cores.
@@ -81,7 +86,7 @@ impl Index {
             .par_chunks(part)
             .enumerate()
             .map(|(number, docs)| {
-                let mut words = Words::new();
+                let mut words = Words::default();
                 let first = number * part;
                 let lengths = docs.iter().enumerate();
                 let lengths = lengths.map(|(at, doc)| count(doc, (first + at) as u32, &mut words));
@@ -96,6 +101,7 @@ impl Index {
         let entry = |(doc, lengths)| Some(Entry { doc, lengths });
         index.slots = docs.into_iter().zip(lengths).map(entry).collect();
         index.words = words.into_iter().collect();
+        index.stems = Stems::of(&index.language, index.words.keys());
         index
     }
 
@@ -105,8 +111,12 @@ impl Index {
         let there: HashSet<&str> = book.pages.iter().map(|page| page.id.as_str()).collect();
         let gone: Vec<String> =
             self.pages.keys().filter(|id| !there.contains(id.as_str())).cloned().collect();
-        let mut changed = !gone.is_empty() || self.language != book.config.language;
-        self.language.clone_from(&book.config.language);
+        let mut changed = !gone.is_empty();
+        if self.language != book.config.language {
+            self.language.clone_from(&book.config.language);
+            self.stems = Stems::of(&self.language, self.words.keys());
+            changed = true;
+        }
         for id in gone {
             let (_, slots) = self.pages.remove(&id).expect("the id is one of its keys");
             slots.into_iter().for_each(|slot| self.remove(slot));
@@ -161,14 +171,18 @@ impl Index {
     /// Puts documents in the place of others; the numbers are used again as far as they go.
     fn replace(&mut self, old: &[u32], docs: Vec<Doc>) -> Vec<u32> {
         old.iter().for_each(|slot| self.remove(*slot));
+        let forms = Forms::new(&self.language);
         let mut free = old.iter().copied();
         let mut taken = Vec::with_capacity(docs.len());
         for doc in docs {
             let slot = free.next().unwrap_or(self.slots.len() as u32);
-            let mut words = Words::new();
+            let mut words = Words::default();
             let lengths = count(&doc, slot, &mut words);
             for (word, postings) in words {
-                let list = self.words.entry(word).or_default();
+                let list = self.words.entry(word).or_insert_with_key(|word| {
+                    self.stems.add(&forms, word);
+                    Vec::new()
+                });
                 let at = list.partition_point(|posting| posting.slot < slot);
                 list.splice(at..at, postings);
             }
@@ -184,13 +198,15 @@ impl Index {
 
     fn remove(&mut self, slot: u32) {
         let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
-        let mut words = Words::new();
+        let mut words = Words::default();
         count(&entry.doc, slot, &mut words);
+        let forms = Forms::new(&self.language);
         for word in words.keys() {
             let Some(list) = self.words.get_mut(word) else { continue };
             list.retain(|posting| posting.slot != slot);
             if list.is_empty() {
                 self.words.remove(word);
+                self.stems.remove(&forms, word);
             }
         }
     }

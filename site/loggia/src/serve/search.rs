@@ -1,17 +1,17 @@
 //! Search while the book is served: the index is made after the start, and mended after each change,
-//! beside everything else. Routes ask here for its files and for the page of readers without script.
+//! beside everything else. Routes ask here for its files, which are encoded one by one as somebody asks
+//! for them, and for the page of readers without script.
 
 use super::App;
 use super::shown::Shown;
 use super::views;
-use crate::search::{Found, Index, Kind, Service};
+use crate::search::{Found, Index, Kind, Parts, Service};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pages::{SearchGroup, SearchHit, SearchView};
-use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch as channel;
 
 /// The first index of a large book takes a moment; a request waits for it this long.
@@ -24,28 +24,52 @@ const GROUPS_MAX: usize = 25;
 /// Bytes of a query that are read.
 const QUERY_BYTES_MAX: usize = 400;
 
-/// The index as it is served: the name of each file, and its bytes.
-type IndexFiles = BTreeMap<String, Vec<u8>>;
+/// One state of the index.
+#[derive(Debug, Default)]
+struct Current {
+    index: Index,
+    /// Stands in the names of its files, and is another one for each state, of another run too.
+    stamp: u128,
+    /// How it is cut into files; made when the first one is asked for.
+    parts: OnceLock<Parts>,
+}
 
-/// The index and its files.
+impl Current {
+    fn file(&self, name: &str) -> Option<Vec<u8>> {
+        let parts = self.parts.get_or_init(|| self.index.parts());
+        self.index.file(parts, &format!("{:x}", self.stamp), name)
+    }
+
+    fn changed(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.stamp = now.as_micros().max(self.stamp + 1);
+        self.parts = OnceLock::new();
+    }
+}
+
+/// The index as it is served.
 #[derive(Debug)]
 pub(super) struct Live {
-    index: RwLock<Index>,
-    /// By name; `None` before the first index.
-    files: channel::Sender<Option<Arc<IndexFiles>>>,
+    state: RwLock<Current>,
+    /// Whether there is a first index.
+    ready: channel::Sender<bool>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { index: RwLock::default(), files: channel::Sender::new(None) }
+        Self { state: RwLock::default(), ready: channel::Sender::new(false) }
     }
 }
 
 impl Live {
-    async fn files(&self) -> Option<Arc<IndexFiles>> {
-        let mut files = self.files.subscribe();
-        let ready = tokio::time::timeout(FIRST_WITHIN, files.wait_for(Option::is_some));
-        ready.await.ok()?.ok()?.clone()
+    async fn ready(&self) -> bool {
+        let mut ready = self.ready.subscribe();
+        tokio::time::timeout(FIRST_WITHIN, ready.wait_for(|ready| *ready)).await.is_ok()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Current> {
+        // A panic while it was mended leaves an index that finds less, not one that cannot be read.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,21 +117,21 @@ async fn settle(shown: &mut channel::Receiver<Shown>) {
 
 fn renew(app: &App, services: &[Service], first: bool) {
     let book = app.shown().book;
-    let changed = match first {
-        true => {
-            let index = Index::of(&book, services);
-            *app.search.index.write().expect("no holder of this lock panics") = index;
+    // The first one is made before anybody has to wait for the lock.
+    let made = first.then(|| Index::of(&book, services));
+    let mut state = app.search.state.write().unwrap_or_else(PoisonError::into_inner);
+    let changed = match made {
+        Some(index) => {
+            state.index = index;
             true
         }
-        false => {
-            let mut index = app.search.index.write().expect("no holder of this lock panics");
-            index.update(&book, services)
-        }
+        None => state.index.update(&book, services),
     };
     if changed {
-        let index = app.search.index.read().expect("no holder of this lock panics");
-        app.search.files.send_replace(Some(Arc::new(index.files())));
+        state.changed();
     }
+    drop(state);
+    app.search.ready.send_replace(true);
 }
 
 /// Services of the book and of the telemetry, with their pages.
@@ -122,14 +146,17 @@ fn services(app: &App) -> Vec<Service> {
 
 /// `GET /assets/search/NAME`.
 pub(super) async fn file(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    let files = app.search.files().await;
-    match files.as_ref().and_then(|files| files.get(&name)) {
+    if !app.search.ready().await {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let encode = move || app.search.read().file(&name);
+    match tokio::task::spawn_blocking(encode).await.unwrap_or_default() {
         Some(bytes) => (
             [
                 (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
                 (header::CACHE_CONTROL, "no-cache"),
             ],
-            bytes.clone(),
+            bytes,
         )
             .into_response(),
         // The script asks for the newest index then.
@@ -143,11 +170,10 @@ pub(super) async fn page(app: &Arc<App>, query: Option<&str>) -> Response {
     let view = if asked.trim().is_empty() {
         SearchView::default()
     } else {
-        let _ = app.search.files().await;
+        app.search.ready().await;
         let (asking, query) = (Arc::clone(app), asked.clone());
         let found = tokio::task::spawn_blocking(move || {
-            let index = asking.search.index.read().expect("no holder of this lock panics");
-            index.find(&query, GROUPS_MAX)
+            asking.search.read().index.find(&query, GROUPS_MAX)
         });
         view(asked, found.await.unwrap_or_default())
     };
@@ -171,11 +197,7 @@ fn asked(query: &str) -> String {
 }
 
 fn view(query: String, found: Found) -> SearchView {
-    let said = match found.total {
-        0 => format!("Nothing was found for “{}”. Try fewer or other words.", query.trim()),
-        1 => "1 result".to_owned(),
-        total => format!("{total} results"),
-    };
+    let said = said(query.trim(), &found);
     let groups = found.groups.into_iter().map(|group| SearchGroup {
         kind: match group.kind {
             Kind::Page => String::new(),
@@ -191,4 +213,20 @@ fn view(query: String, found: Found) -> SearchView {
             .collect(),
     });
     SearchView { query, said, groups: groups.collect() }
+}
+
+/// The same sentences as in `search.js`.
+fn said(query: &str, found: &Found) -> String {
+    match (&found.corrected, found.total) {
+        (Some(better), _) => {
+            format!("Nothing for “{query}”. This is what was found for “{better}”.")
+        }
+        (None, 0) => format!("Nothing was found for “{query}”. Try fewer or other words."),
+        (None, total) if !found.unknown.is_empty() => {
+            let unknown = found.unknown.join(" ");
+            format!("Nothing for “{unknown}”. Found for the other words: {total}")
+        }
+        (None, 1) => "1 result".to_owned(),
+        (None, total) => format!("{total} results"),
+    }
 }
