@@ -14,6 +14,7 @@ mod floors;
 mod fmt;
 mod hot;
 mod map;
+mod markdown;
 mod navigation;
 mod output;
 mod search;

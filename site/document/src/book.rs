@@ -41,6 +41,7 @@ impl Book {
         previous: Option<&Book>,
     ) -> Self {
         let Draft { files, plan, titles, anchors, mut findings, code } = draft;
+        code.make_room();
         let same_config = previous.filter(|book| book.config == config);
         let terms = match config.own_terms_only {
             true => BookTerms::default(),

@@ -49,6 +49,21 @@ pub(crate) fn escape_address(address: &str) -> String {
 /// would otherwise cost the square of their number.
 const RAW_DEPTH_MAX: usize = 100;
 
+/// Takes the last `id` of `html` away when only tags follow it.
+fn release_id(html: &mut String, id: &str) -> bool {
+    let attribute = format!(" id=\"{id}\"");
+    let Some(at) = html.rfind(&attribute) else { return false };
+    let after = &html[at + attribute.len()..];
+    let only_tags = after.split('>').skip(1).all(|part| {
+        let text = part.split('<').next().unwrap_or_default();
+        text.trim().is_empty()
+    });
+    if only_tags {
+        html.replace_range(at..at + attribute.len(), "");
+    }
+    only_tags
+}
+
 enum Open {
     /// An element of Markdown's, with the text that closes it.
     Markdown(&'static str),
@@ -140,17 +155,12 @@ impl Writer {
         std::mem::take(&mut self.html)
     }
 
-    /// Takes the id from an `<a id="ID">` that stands behind the last piece, or in it; false when there
-    /// is none.
-    pub(crate) fn forget_anchor(&mut self, id: &str) -> bool {
-        let html = match self.pieces.last_mut() {
-            Some(Piece::Html(html)) if self.html.is_empty() => html,
-            _ => &mut self.html,
-        };
-        let tag = format!("<a id=\"{id}\">");
-        let Some(at) = html.rfind(&tag) else { return false };
-        html.replace_range(at + "<a".len()..at + tag.len() - 1, "");
-        true
+    /// Takes `id`, which must be escaped, from the tag that bears it, when nothing but tags was written
+    /// since; false when there is no such tag.
+    pub(crate) fn release_id(&mut self, id: &str) -> bool {
+        self.flush();
+        let Some(Piece::Html(html)) = self.pieces.last_mut() else { return false };
+        release_id(html, id)
     }
 
     fn flush(&mut self) {

@@ -63,7 +63,7 @@ pub(crate) fn parse(
     bind_sections(&mut walked.sections, &above, config, &mut findings);
     let navigation = navigation(&walked.sections, &above, &mut findings);
     let hero = hero(&above, file, &mut walked.links);
-    let silenced = checks::silenced(&above, &mut findings);
+    let silenced = checks::silenced(&above, &config.markdown, &mut findings);
     let wanted = findings.into_list().into_iter();
     let diagnostics =
         wanted.filter_map(|found| checks::policy(found, &config.check, Some(&silenced))).collect();

@@ -1,7 +1,8 @@
 //! Code blocks, tabs and formulas: what an author writes behind a fence, and what comes of it.
 
 use diagnostics::SourceFile;
-use document::{CodeCache, Config, Page, highlight, parse_page_with};
+use document::{Book, CodeCache, Config, Page, highlight, parse_page_with};
+use std::sync::Arc;
 
 mod flat;
 
@@ -90,7 +91,11 @@ fn formulas_only_where_they_are_asked_for() {
     let jax = "[output.html]\nmathjax-support = true\n";
     for (book, markdown, parts) in [
         ("", "from $5 to $6, \\\\(x\\\\)\n", &["<p>from $5 to $6, \\(x\\)</p>"][..]),
-        ("", "```math\nx^2\n```\n", &["<p class=\"math\"><math display=\"block\">", "<msup>"]),
+        (
+            "",
+            "```math\nx^2\n```\n",
+            &["<p class=\"math\" tabindex=\"0\"><math display=\"block\">", "<msup>"],
+        ),
         (on, "so $x^2$ is\n", &["so <math display=\"inline\">", "</math> is"]),
         (on, "from $5 and $6 on\n", &["<p>from $5 and $6 on</p>"]),
         (on, "$$\n\\frac{a}{b}\n$$\n", &["<math display=\"block\">", "<mfrac>"]),
@@ -197,4 +202,18 @@ fn colours_keep_every_character() {
             assert_eq!(line.matches("<span").count(), line.matches("</span>").count(), "{html}");
         }
     }
+}
+
+#[test]
+fn coloured_code_is_lent_to_the_next_book() {
+    let files = |text: &str| {
+        let code = "```haskell\nmain = putStrLn \"x\"\n```\n";
+        vec![SourceFile::new("a.md", format!("# A\n\n{text}\n\n{code}"))]
+    };
+    let first = Book::assemble(Config::without_file(), files("one"), None);
+    assert_eq!(first.code.len(), 1);
+    let next = Book::assemble(Config::without_file(), files("two"), Some(&first));
+    assert!(Arc::ptr_eq(&first.code, &next.code) && next.code.len() == 1);
+    let (old, new) = (flat::html(&first.pages[0]), flat::html(&next.pages[0]));
+    assert_eq!(old.replace("one", "two"), new);
 }

@@ -3,8 +3,18 @@
 use diagnostics::SourceFile;
 use document::{Book, Config, parse_page};
 use proptest::prelude::*;
+use std::io::Write as _;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 mod flat;
+
+/// Every hostile page is read within this time, on a machine with other things to do.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Time for four times the input: 4 where it grows in step, 16 where it grows with the square.
+const GROWTH_MAX: f64 = 16.0;
+/// Shorter runs say nothing about growth.
+const MEASURED: Duration = Duration::from_millis(1_500);
 
 const VOID: &[&str] = &["br", "hr", "img", "wbr", "col", "source", "input"];
 
@@ -167,6 +177,88 @@ fn hostile_pages_end() {
     ] {
         check_balanced(&source);
     }
+}
+
+type Source = fn(usize) -> String;
+
+/// Name and text of hostile pages of size `n`; the last one read is 10,000.
+const GROWING: &[(&str, Source)] = &[
+    ("one line of 8 MB", |n| "words ".repeat(n * 140)),
+    ("headings", |n| "# same\n\n".repeat(n)),
+    ("headings with ids", |n| (0..n).map(|at| format!("## a {{#i{at}}}\n\n")).collect()),
+    ("ids above headings", |n| "<a id=\"x\"></a>\n\n## X\n\n".repeat(n)),
+    ("quotes in each other", |n| "> ".repeat(n) + "x"),
+    ("lists in each other", |n| "- ".repeat(n) + "x"),
+    ("numbered lists in each other", |n| "1. ".repeat(n) + "x"),
+    ("quotes and lists in turn", |n| "> - ".repeat(n) + "x"),
+    ("brackets", |n| "[".repeat(n) + &"]".repeat(n)),
+    ("links in each other", |n| "[a](".repeat(n)),
+    ("images in each other", |n| "![".repeat(n) + &"](x)".repeat(n)),
+    ("links", |n| "[x](nowhere.md) ".repeat(n)),
+    ("emphasis in each other", |n| "*a **b ".repeat(n) + &"** *".repeat(n)),
+    ("emphasis that never ends", |n| "*a _b".repeat(n)),
+    ("struck", |n| "~~a ~b".repeat(n)),
+    ("footnotes", |n| (0..n).map(|at| format!("[^{at}]\n\n[^{at}]: x\n\n")).collect()),
+    ("footnotes never defined", |n| "[^a] ".repeat(n)),
+    ("footnotes in footnotes", |n| {
+        (0..n).map(|at| format!("[^{at}]: [^{}]\n\n", at + 1)).collect()
+    }),
+    ("columns of a table", |n| {
+        format!("{}|\n{}|\n{}|\n", "|a".repeat(n), "|-".repeat(n), "|b".repeat(n))
+    }),
+    ("rows of a table", |n| format!("|a|b|\n|-|-|\n{}", "|c|\n".repeat(n))),
+    ("references", |n| (0..n).map(|at| format!("[a{at}]: /b\n\n[a{at}]\n\n")).collect()),
+    ("definitions", |n| "term\n: meaning\n\n".repeat(n)),
+    ("zero bytes", |n| "a\0".repeat(n)),
+    ("carriage returns", |n| "a\r\r# b\r".repeat(n)),
+    ("fences never closed", |n| "```a\n\n# x\n".repeat(n)),
+    ("hidden lines", |n| format!("```rust {{1-99}} linenos\n{}```\n", "# a\nb\n".repeat(n))),
+    ("tabs", |n| "```sh tab=\"a\"\nb\n```\n\n".repeat(n)),
+    ("backticks", |n| (0..n / 50).map(|at| "`".repeat(at) + " ").collect()),
+    ("tags never closed", |n| "<b>".repeat(n)),
+    ("tags closed only", |n| "</b>".repeat(n)),
+    ("attributes never closed", |n| "<b a=\"".repeat(n)),
+    ("comments never closed", |n| "a <!-- ".repeat(n)),
+    ("declarations never closed", |n| "a <!A <? <![CDATA[ ".repeat(n)),
+    ("ampersands", |n| "&a".repeat(n)),
+    ("ends of lines", |n| "\n".repeat(n * 10)),
+    ("strokes", |n| "─│┌ a\n".repeat(n)),
+];
+
+/// Reads and checks the page in a thread with an ordinary stack.
+fn time(name: &str, source: String) -> Duration {
+    let (done, waits) = mpsc::channel();
+    let start = Instant::now();
+    std::thread::spawn(move || {
+        let page = parse_page(&SourceFile::new("a.md", source), &Config::without_file());
+        let _ = done.send((start.elapsed(), page.pieces.len()));
+    });
+    match waits.recv_timeout(DEADLINE) {
+        Ok((took, _)) => took,
+        Err(error) => panic!("{name}: no page within {DEADLINE:?}: {error}"),
+    }
+}
+
+#[test]
+fn hostile_pages_grow_in_step() {
+    let mut failed = Vec::new();
+    for (name, source) in GROWING {
+        let (small, large) = (time(name, source(2_500)), time(name, source(10_000)));
+        let ratio = large.as_secs_f64() / small.as_secs_f64().max(1e-6);
+        let line = format!(
+            "{name}: {} ms, {ratio:.1} times as long for 4 times as much",
+            large.as_millis()
+        );
+        writeln!(std::io::stderr(), "{line}").unwrap();
+        // Measured again before it is believed: other tests run beside this one.
+        let slow = |large: Duration, small: Duration| {
+            large > MEASURED && large.as_secs_f64() > small.as_secs_f64() * GROWTH_MAX
+        };
+        if slow(large, small) && slow(time(name, source(10_000)), time(name, source(2_500))) {
+            failed.push(line);
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 proptest! {

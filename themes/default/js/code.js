@@ -74,10 +74,10 @@ function addTabs(row) {
     return tab;
   });
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const at = tabs.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    if (!step || at < 0) return;
-    const next = tabs[(at + step + tabs.length) % tabs.length];
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined || at < 0) return;
+    const next = tabs[(to + tabs.length) % tabs.length];
     next.focus();
     next.click();
     event.preventDefault();

@@ -35,14 +35,13 @@ impl Body<'_, '_, '_, '_> {
         }
     }
 
-    /// The id for a heading whose author wrote none. An `<a id>` right above that holds the same id is
-    /// there for the heading, which keeps its id therefore.
-    fn own_id(&mut self) -> String {
+    /// The id for a heading whose author wrote none.
+    fn own_id(&mut self, html: &mut String) -> String {
         let wanted = self.slug();
-        if self.ids.is_taken(&wanted) && self.writer().forget_anchor(&wanted) {
-            return wanted;
+        match self.takes_over(&wanted, html) {
+            true => wanted,
+            false => self.ids.unique(&wanted),
         }
-        self.ids.unique(&wanted)
     }
 
     /// Ids with and without the hyphen that an emoji leaves at an end: links to either lead here.
@@ -88,7 +87,7 @@ impl Body<'_, '_, '_, '_> {
     }
 
     pub(super) fn end_heading(&mut self, level: HeadingLevel, span: Range<usize>) {
-        let html = self.writer().end_part().trim().to_owned();
+        let mut html = self.writer().end_part().trim().to_owned();
         if self.bare {
             self.heading = None;
             return self.writer().html(&format!("<{level}>{html}</{level}>\n"));
@@ -97,7 +96,7 @@ impl Body<'_, '_, '_, '_> {
         let title = self.heading_text.split_whitespace().collect::<Vec<_>>().join(" ");
         let source = self.text[span.clone()].trim_end();
         let mut section = Section { level: level as u8, title, ..Section::default() };
-        section.id = self.attributes(&mut section, source, span.start);
+        section.id = self.attributes(&mut section, &mut html, source, span.start);
         self.other_address(&section.id);
         if section.level == 1 && self.out.title.is_none() && !section.title.is_empty() {
             self.out.title = Some(section.title.clone());
@@ -114,10 +113,26 @@ impl Body<'_, '_, '_, '_> {
         self.writer().piece(Piece::Heading { section: index, html });
     }
 
+    /// Whether `id` is that of an empty tag right above the heading, or in it, which gives it up: mdBook
+    /// writes it twice, and links to it lead to the same place.
+    fn takes_over(&mut self, id: &str, heading: &mut String) -> bool {
+        if !self.raw_ids.contains(id) {
+            return false;
+        }
+        let attribute = format!(" id=\"{id}\"");
+        if heading.contains(&attribute) {
+            *heading = heading.replace(&attribute, "");
+        } else if !self.writer().release_id(id) {
+            return false;
+        }
+        self.raw_ids.remove(id)
+    }
+
     /// Reads the braces behind a heading into `section` and returns its id.
-    pub(super) fn attributes(
+    fn attributes(
         &mut self,
         section: &mut Section,
+        html: &mut String,
         source: &str,
         start: usize,
     ) -> String {
@@ -132,9 +147,9 @@ impl Body<'_, '_, '_, '_> {
             }
         }
         let Some((id, span)) = found.id.filter(|(id, _)| !id.is_empty()) else {
-            return self.own_id();
+            return self.own_id(html);
         };
-        if self.ids.take(&id) {
+        if self.ids.take(&id) || self.takes_over(&id, html) {
             return id;
         }
         let place = self.origin.span(&(start + span.start..start + span.end));

@@ -46,7 +46,9 @@ impl Body<'_, '_, '_, '_> {
 
     pub(super) fn math_fence(&mut self, fence: &Fence) {
         match math::render(&fence.text, true) {
-            Ok(html) => self.writer().html(&format!("<p class=\"math\">{html}</p>\n")),
+            Ok(html) => {
+                self.writer().html(&format!("<p class=\"math\" tabindex=\"0\">{html}</p>\n"))
+            }
             Err(message) => {
                 let message = format!("the formula cannot be read: {message}");
                 self.broken(fence, Code::Math, 0, message, Some(HELP.to_owned()));

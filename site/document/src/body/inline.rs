@@ -135,7 +135,9 @@ impl Body<'_, '_, '_, '_> {
         let brought = raw::write(html, &mut self.writers[last]);
         let span = self.origin.span(&span);
         for id in brought.ids {
-            self.ids.take(&id);
+            if self.ids.take(&id) {
+                self.raw_ids.insert(id.clone());
+            }
             self.out.anchors.push(id);
         }
         for target in brought.links {

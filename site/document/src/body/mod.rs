@@ -13,6 +13,9 @@ mod notes;
 #[cfg(test)]
 mod spec;
 
+#[cfg(test)]
+mod oracle;
+
 use crate::fences::Fence;
 use crate::findings::{Findings, Origin, place_of};
 use crate::headings::Ids;
@@ -29,6 +32,7 @@ use notes::Footnotes;
 use pulldown_cmark::{
     Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagEnd, TextMergeWithOffset,
 };
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What the walk over a body yields.
@@ -116,6 +120,8 @@ struct Body<'t, 'g, 'f, 'a> {
     findings: &'f mut Findings<'a>,
     out: Walked,
     ids: Ids,
+    /// Those of the author's own tags that no heading took over.
+    raw_ids: HashSet<String>,
     terms: Terms<'g>,
     /// The page's, and above it one for each footnote that is open.
     writers: Vec<Writer>,
@@ -164,6 +170,7 @@ impl<'t, 'g, 'f, 'a> Body<'t, 'g, 'f, 'a> {
             findings,
             out: Walked::default(),
             ids: Ids::default(),
+            raw_ids: HashSet::new(),
             terms,
             writers: vec![Writer::default()],
             open_sections: Vec::new(),

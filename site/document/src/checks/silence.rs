@@ -3,9 +3,9 @@
 //!
 //! `page` and `book` ask for their findings, `checks` for the others.
 
-use crate::CheckRules;
 use crate::findings::Findings;
 use crate::frontmatter::Above;
+use crate::{CheckRules, MarkdownOptions};
 use diagnostics::{Code, Diagnostic, Severity};
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use std::ops::Range;
@@ -52,7 +52,11 @@ pub(crate) fn policy(
 }
 
 /// Reads what a page silences; codes that do not exist are reported.
-pub(crate) fn silenced(above: &Above, findings: &mut Findings<'_>) -> Silenced {
+pub(crate) fn silenced(
+    above: &Above,
+    markdown: &MarkdownOptions,
+    findings: &mut Findings<'_>,
+) -> Silenced {
     let mut silenced = Silenced::default();
     let text = findings.file().text();
     for name in &above.matter.checks.ignore.0 {
@@ -65,7 +69,7 @@ pub(crate) fn silenced(above: &Above, findings: &mut Findings<'_>) -> Silenced {
         }
     }
     if text[above.body..].contains(WORD) {
-        comments(above.body, &mut silenced, findings);
+        comments(above.body, markdown, &mut silenced, findings);
     }
     silenced
 }
@@ -80,15 +84,17 @@ pub(crate) fn unknown(name: &str, span: Range<usize>, findings: &mut Findings<'_
     findings.report(Code::UnknownCode, span, format!("no check has the code `{name}`"), help);
 }
 
-fn comments(body: usize, silenced: &mut Silenced, findings: &mut Findings<'_>) {
+fn comments(
+    body: usize,
+    markdown: &MarkdownOptions,
+    silenced: &mut Silenced,
+    findings: &mut Findings<'_>,
+) {
     let file = findings.file();
     let text = &file.text()[body..];
     let mut waiting: Vec<Code> = Vec::new();
     let mut html: Option<Range<usize>> = None;
-    for (event, span) in
-        Parser::new_ext(text, crate::body::options(&crate::MarkdownOptions::default()))
-            .into_offset_iter()
-    {
+    for (event, span) in Parser::new_ext(text, crate::body::options(markdown)).into_offset_iter() {
         match event {
             Event::Start(Tag::HtmlBlock) => html = Some(span),
             Event::End(TagEnd::HtmlBlock) => {

@@ -178,6 +178,7 @@ impl Walk<'_> {
             if let Some((_, id)) = value("id")
                 && !id.is_empty()
                 && !self.ids.insert((*id).to_owned())
+                && !self.is_a_headings(id, whole.end)
             {
                 let place = place_of(page.file.text(), whole.clone(), id);
                 let message = format!("the id `{id}` stands twice on this page");
@@ -198,6 +199,19 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Whether only tags stand between a tag that ends at `at` and a heading with its id: that one took
+    /// it over.
+    fn is_a_headings(&self, id: &str, at: usize) -> bool {
+        let text = self.page.file.text();
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let mut rest = text[at..].trim_start();
+        while let Some(tag) = rest.strip_prefix('<') {
+            rest = tag.find('>').map_or("", |end| tag[end + 1..].trim_start());
+        }
+        let heading = text[line..].starts_with('#') || rest.starts_with('#');
+        heading && self.page.sections.iter().any(|section| section.id == id)
     }
 
     fn tile_links(&mut self, span: Range<usize>) {

@@ -60,6 +60,14 @@ impl CodeCache {
         html
     }
 
+    /// As [`CodeCache::sweep`] where nothing more would be kept: to be called before a book is assembled
+    /// again, of which only changed pages ask.
+    pub(crate) fn make_room(&self) {
+        if self.len() >= BLOCKS_MAX {
+            self.sweep();
+        }
+    }
+
     /// Forgets what nobody asked for since the last sweep: to be called once a build is done.
     pub fn sweep(&self) {
         let mut blocks = self.blocks();
