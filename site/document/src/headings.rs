@@ -91,10 +91,6 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    pub(crate) fn is_taken(&self, id: &str) -> bool {
-        self.taken.contains_key(id)
-    }
-
     /// Takes an id that the author gave; false when it is taken already.
     pub(crate) fn take(&mut self, id: &str) -> bool {
         if self.taken.contains_key(id) {

@@ -148,7 +148,7 @@ fn map() -> ServiceMap {
         edge("orders", HOSTILE, EdgeState::Confirmed),
     ];
     map.nodes_left_out = 3;
-    map.place(None);
+    map.place(None, 0);
     map
 }
 
