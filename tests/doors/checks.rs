@@ -177,7 +177,7 @@ const CASES: &[Case] = &[
         "a.md",
         4,
         0,
-        0,
+        1,
         &[("a.md", "# A\n\n```math\n\\frac{a}{b}\n```\n")],
     ),
     (
@@ -233,7 +233,7 @@ const CASES: &[Case] = &[
         "book.toml",
         3,
         0,
-        1,
+        0,
         &[
             ("book.toml", "[book]\n[output.html.redirect]\n\"old.html\" = \"a.html\"\n"),
             ("src/a.md", "# A\n"),

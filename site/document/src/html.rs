@@ -89,6 +89,13 @@ impl Writer {
         self.html.push_str(html);
     }
 
+    /// Begins a line, unless one has just begun.
+    pub(crate) fn new_line(&mut self) {
+        if !self.html.is_empty() && !self.html.ends_with('\n') {
+            self.html.push('\n');
+        }
+    }
+
     pub(crate) fn open(&mut self, tag: &str, close: &'static str) {
         self.html.push_str(tag);
         self.open.push(Open::Markdown(close));

@@ -169,7 +169,7 @@ impl Filler<'_> {
     fn text_of(&mut self, path: &str, way: &Way<'_>) -> Option<(String, Arc<str>)> {
         let from = way.files.last().map_or("", String::as_str);
         let path = join(from, path);
-        if way.files.iter().any(|file| *file == path) {
+        if way.files.contains(&path) {
             let message = format!("`{path}` includes itself");
             self.report(way, &message, "take the include out, or include a part of the file");
             return None;

@@ -35,7 +35,7 @@ fn a_summary_gives_the_order() {
     let book = book(&[
         ("README.md", "x"),
         ("b.md", "x"),
-        ("sub/a.md", "x"),
+        ("sub/a.md", "# X"),
         ("gone.md", "x"),
         ("SUMMARY.md", summary),
     ]);

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#![allow(clippy::unwrap_used)]
+
 use diagnostics::SourceFile;
 use document::{Book, Config, format_page, parse_page};
 use std::fs;

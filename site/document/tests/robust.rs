@@ -1,5 +1,7 @@
 //! Any text becomes a page whose HTML is balanced.
 
+#![allow(clippy::unwrap_used)]
+
 use diagnostics::SourceFile;
 use document::{Book, Config, parse_page};
 use proptest::prelude::*;

@@ -49,6 +49,9 @@ pub struct Options {
 pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     let mut phases = Phases::start(talk.quiet);
     let mut read = source::read(&options.dir)?;
+    if !options.search {
+        read.leave_search_out();
+    }
     let dest = options.dest.clone().unwrap_or_else(|| read.build_dir.clone());
     read.code = Arc::new(code::read(&dest));
     phases.end("read");
@@ -84,7 +87,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         output.write(&redirect.path, pages::render_redirect(&site, redirect).as_bytes())?;
     }
     extras::write(&output, &site, &address.path)?;
-    if options.search && !read.config().search_off {
+    if !read.config().search_off {
         write_search(&output, &site, evidence.as_ref())?;
         phases.end("search");
     }

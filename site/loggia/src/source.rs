@@ -188,6 +188,11 @@ impl Source {
         &self.config
     }
 
+    /// As `search = false` in `book.toml`.
+    pub fn leave_search_out(&mut self) {
+        self.config.search_off = true;
+    }
+
     /// Every Markdown file that could be read.
     pub(crate) fn markdown_files(&self) -> impl Iterator<Item = PathBuf> {
         self.files.iter().map(|file| self.pages_dir.join(file.path()))

@@ -32,6 +32,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) style: String,
     pub(crate) page_id: String,
     pub(crate) live: bool,
+    /// Whether there is a search.
+    pub(crate) searchable: bool,
     pub(crate) reload: bool,
     pub(crate) root: String,
     pub(crate) home: String,
@@ -145,6 +147,7 @@ impl<'a> Frame<'a> {
             style: theme::style(look),
             page_id: place.id.to_owned(),
             live: site.live,
+            searchable: !config.search_off,
             reload: site.reload,
             home: home(site, &root),
             view: match place.view {

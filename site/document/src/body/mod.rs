@@ -306,6 +306,7 @@ impl Body<'_, '_, '_, '_> {
             TagEnd::DefinitionListTitle => self.end_term(),
             TagEnd::HtmlBlock => {
                 if let Some((html, span)) = self.raw.take() {
+                    self.writer().new_line();
                     self.write_raw(&html, span);
                 }
             }

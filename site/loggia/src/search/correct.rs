@@ -31,7 +31,7 @@ fn nearest<'a>(term: &str, words: &[&'a str]) -> Option<&'a str> {
     let term: Vec<char> = term.chars().collect();
     let most = match term.len() {
         ..=SHORT => 0,
-        ..=MIDDLE => 1,
+        _ if term.len() <= MIDDLE => 1,
         _ => 2,
     };
     let (mut best, mut least) = (None, most + 1);

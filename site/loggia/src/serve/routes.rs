@@ -89,7 +89,7 @@ async fn page_or_file(
     if let Some(page) = at(&path) {
         return show_page(&app, page);
     }
-    if path == pages::SEARCH_PATH {
+    if path == pages::SEARCH_PATH && !book.config.search_off {
         return search::page(&app, request.uri().query()).await;
     }
     if let Some(moved) = book.redirects().iter().find(|redirect| redirect.path == path) {
