@@ -22,7 +22,7 @@ const server = createServer((request, answer) => {
   const found = file(new URL(request.url ?? "", "http://x").pathname);
   // Browsers ask for it by themselves where a page names no icon.
   if (!found) refused.push(request.url);
-  answer.writeHead(found ? 200 : 404, { "content-type": TYPES[extname(found || ".html")] ?? "application/octet-stream" });
+  answer.writeHead(found ? 200 : 404, { "content-type": TYPES[extname(found || "404.html")] ?? "application/octet-stream" });
   answer.end(found ? readFileSync(found) : readFileSync(join(folder, "404.html")));
 });
 await new Promise((ready) => server.listen(0, "127.0.0.1", ready));

@@ -68,7 +68,7 @@ await withBrowser(async (_browser, open) => {
   writeFileSync(first, readFileSync(first, "utf8").replace("CLOSED", "Changed while elsewhere."));
   await live("after both");
   check(!(await page.locator("#main").innerText()).includes("elsewhere"), "another page's text came");
-  check(await page.locator("main .code .copy").first().isVisible(), "code can still be copied");
+  check(await page.locator("main .tab:not([hidden]) .code .copy").isVisible(), "code can still be copied");
 
   step("back: its stream, its place, its newest text");
   await page.goBack();

@@ -6,8 +6,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#![allow(clippy::unwrap_used)]
-
 use diagnostics::SourceFile;
 use document::{Book, Config, format_page, parse_page};
 use std::fs;
@@ -163,7 +161,7 @@ fn run(kind: &str, read: impl Fn(&str)) {
     });
     let rounds = number("LOGGIA_FUZZ_ROUNDS").map_or(ROUNDS, |rounds| rounds as usize);
     let said = format!("{kind}: {} texts from LOGGIA_TEST_SEED={seed}", files.len() * rounds);
-    writeln!(std::io::stderr(), "{said}").unwrap();
+    let _ = writeln!(std::io::stderr(), "{said}");
     let mut dice = Dice(seed | 1 << 40);
     for round in 0..rounds {
         for (name, text) in &files {

@@ -259,8 +259,8 @@ fn edge_words(from: &str, to: &str, edge: &EdgeEvidence) -> String {
     let what = match edge.state {
         EdgeState::Confirmed => figures_words(&edge.rate, &edge.p95, &edge.errors),
         EdgeState::Idle => edge.last_seen.map_or_else(
-            || "not seen in the window".to_owned(),
-            |at| format!("not seen in the window, last at {} UTC", figures::clock(at)),
+            || "idle, not seen in the window".to_owned(),
+            |at| format!("idle, not seen in the window, last at {} UTC", figures::clock(at)),
         ),
         EdgeState::NeverSeen => "not seen in traces so far, which does not mean absent".to_owned(),
     };
@@ -268,7 +268,8 @@ fn edge_words(from: &str, to: &str, edge: &EdgeEvidence) -> String {
 }
 
 pub(crate) fn figures_words(rate: &Figure, p95: &Figure, errors: &Figure) -> String {
-    let text = |figure, unit| figure_cell(figure, unit).t.unwrap_or_default();
+    // As short as in the pill, whose text is a part of these words.
+    let text = |figure, unit| short_figure_cell(figure, unit).t.unwrap_or_default();
     format!("{}, p95 {}, errors {}", text(rate, "1/s"), text(p95, "s"), text(errors, "ratio"))
 }
 

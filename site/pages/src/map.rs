@@ -73,8 +73,8 @@ pub(crate) fn cells(cells: &mut Cells, map: &ServiceMap) {
 fn edge_words(map: &ServiceMap, edge: &MapEdge) -> String {
     let what = match (edge.state, edge.last_seen) {
         (EdgeState::Confirmed, _) => figures_words(&edge.rate, &edge.p95, &edge.errors),
-        (_, Some(at)) => format!("not seen in the window, last at {} UTC", clock(at)),
-        (_, None) => "not seen in the window".to_owned(),
+        (_, Some(at)) => format!("idle, not seen in the window, last at {} UTC", clock(at)),
+        (_, None) => "idle, not seen in the window".to_owned(),
     };
     format!("{} → {}: {what}", name_of(map, &edge.from), name_of(map, &edge.to))
 }
