@@ -56,7 +56,7 @@ function install() {
     if (status !== 0) throw new Error(`${program} failed`);
   };
   if (!existsSync(join(kept, "rust-book"))) run("git", "clone", "--depth", "1", "https://github.com/rust-lang/book", join(kept, "rust-book"));
-  if (!existsSync(join(kept, "bin/mdbook"))) run("cargo", "install", "mdbook@^0.5", "--locked", "--root", kept, "--no-default-features", "--features", "search,serve");
+  if (!existsSync(join(kept, "bin/mdbook"))) run("cargo", "install", "mdbook@^0.5", "--locked", "--root", kept, "--no-default-features", "--features", "search,serve,watch");
 }
 
 if (options.install) install();

@@ -335,7 +335,7 @@
       const top = group.hits.find((hit) => !hit.anchor);
       const heading = [make("span", { class: "found-title" }, group.title)];
       if (group.kind) heading.push(make("span", { class: "found-kind" }, KINDS[group.kind]));
-      else heading.push(make("span", { class: "found-where" }, group.url));
+      else heading.push(make("span", { class: "found-where" }, make("bdi", {}, group.url)));
       if (top) heading.push(make("span", { class: "found-text" }, ...marks(top.excerpt)));
       const parts = [option("", "found-page", ...heading)];
       for (const hit of group.hits) {
