@@ -7,6 +7,7 @@ mod books;
 mod browser;
 mod checks;
 mod commands;
+mod crash_store;
 mod diagrams;
 mod drift;
 mod external;

@@ -20,6 +20,8 @@ const TIME_WIDTHS: [u32; 4] = [7, 12, 20, 64];
 const STEP_WIDTHS: [u32; 4] = [10, 16, 24, 40];
 /// Width of the short integer step.
 const SHORT_STEP: u32 = 6;
+/// Bytes of the first sample, which is not compressed.
+const FIRST_BYTES: usize = 16;
 
 /// A sealed chunk: immutable bytes, cheap to clone.
 #[derive(Debug, Clone)]
@@ -73,6 +75,18 @@ impl Chunk {
     /// Bytes of the compressed samples.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A chunk whose bytes were kept elsewhere; `None` when they cannot hold that many samples.
+    pub(crate) fn from_bytes(bytes: &[u8], count: u32, min_t: i64, max_t: i64) -> Option<Chunk> {
+        // The first sample takes 16 bytes, each further one at least two bits.
+        let most = bytes.len().checked_sub(FIRST_BYTES)? * 4 + 1;
+        let sound = count > 0 && count as usize <= most && min_t <= max_t;
+        sound.then(|| Chunk { bytes: bytes.into(), count, min_t, max_t })
     }
 }
 

@@ -1,13 +1,16 @@
-//! The in-memory store of recent samples.
+//! The store of recent samples, in memory; an archive may hold older ones.
 //!
 //! Scrapes and received metrics are appended from any thread; `promql` and the HTTP API read through
 //! [`Storage`]. Appending to a known series takes the index's read lock and that series' own lock, so scrapes of
 //! different targets do not wait for each other.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::archive::{Archive, Noted};
+use crate::chunk::Chunk;
 use crate::index::{Index, MemorySeries};
 use crate::label::Labels;
 use crate::limits::{AppendError, Limits};
@@ -27,6 +30,12 @@ pub struct Head {
     limits: Limits,
     index: RwLock<Index>,
     counters: Counters,
+    pub(crate) next_id: AtomicU64,
+    /// Samples before this time are refused: the archive has that time for good.
+    pub(crate) floor: AtomicI64,
+    /// Whether only what is in the archive may be dropped.
+    pub(crate) holds: AtomicBool,
+    pub(crate) archive: OnceLock<Arc<dyn Archive>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +98,15 @@ impl Head {
             out_of_order: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         };
-        Head { limits, index: RwLock::default(), counters }
+        Head {
+            limits,
+            index: RwLock::default(),
+            counters,
+            next_id: AtomicU64::new(1),
+            floor: AtomicI64::new(i64::MIN),
+            holds: AtomicBool::new(false),
+            archive: OnceLock::new(),
+        }
     }
 
     /// The limits it was made with.
@@ -99,11 +116,11 @@ impl Head {
 
     /// Stores `v` at `t` (milliseconds since 1970) in the series `labels`, which is added if it is new.
     ///
-    /// Within a series times must ascend; the very same sample again is accepted and changes nothing. The caller
-    /// vouches for the time: what others sent comes in through [`Head::append_scrape`], which bounds it.
+    /// Within a series a sample may be late by [`Limits::late_ms`]; the very same sample again is accepted and changes
+    /// nothing. The caller vouches for the time: what others sent comes in through [`Head::append_scrape`], which bounds it.
     pub fn append(&self, labels: &Labels, t: i64, v: f64) -> Result<(), AppendError> {
         let mut outcome = ScrapeOutcome::default();
-        self.append_one(labels, Sample { t, v }, i64::MAX, &mut outcome)
+        self.append_one(labels, Sample { t, v }, i64::MAX, &mut outcome, None)
     }
 
     /// Stores the samples of one scrape that ended at `now_ms`. A refused sample does not keep the others out; refused
@@ -113,10 +130,30 @@ impl Head {
         now_ms: i64,
         samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
     ) -> ScrapeOutcome {
+        self.append_all(now_ms, samples, None)
+    }
+
+    /// As [`Head::append_scrape`], and notes what was stored.
+    pub fn append_noting<'a>(
+        &self,
+        now_ms: i64,
+        samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
+        noted: &mut Noted,
+    ) -> ScrapeOutcome {
+        self.append_all(now_ms, samples, Some(noted))
+    }
+
+    fn append_all<'a>(
+        &self,
+        now_ms: i64,
+        samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
+        mut noted: Option<&mut Noted>,
+    ) -> ScrapeOutcome {
         let latest = now_ms.saturating_add(self.limits.ahead_ms);
         let mut outcome = ScrapeOutcome::default();
         for (labels, sample) in samples {
-            if let Err(error) = self.append_one(labels, sample, latest, &mut outcome) {
+            let noted = noted.as_deref_mut();
+            if let Err(error) = self.append_one(labels, sample, latest, &mut outcome, noted) {
                 outcome.first_error.get_or_insert(error);
             }
         }
@@ -129,11 +166,12 @@ impl Head {
         sample: Sample,
         latest: i64,
         outcome: &mut ScrapeOutcome,
+        noted: Option<&mut Noted>,
     ) -> Result<(), AppendError> {
         let result = if sample.t > latest {
             Err(AppendError::TooNew { t: sample.t, latest })
         } else {
-            self.store(labels, sample, outcome)
+            self.store(labels, sample, outcome, noted)
         };
         match &result {
             Ok(Appended::New(_)) => {
@@ -162,6 +200,7 @@ impl Head {
         labels: &Labels,
         sample: Sample,
         outcome: &mut ScrapeOutcome,
+        noted: Option<&mut Noted>,
     ) -> Result<Appended, AppendError> {
         let oldest = self.counters.oldest.load(Relaxed);
         if sample.t < oldest {
@@ -169,20 +208,36 @@ impl Head {
         }
         // The read lock is held while the sample goes in, so that `truncate` cannot remove the series meanwhile.
         if let Some(series) = self.read().get(labels) {
-            return self.store_in(series, sample);
+            return self.store_in(series, sample, noted);
         }
         let mut index = self.write();
         if index.get(labels).is_none() {
             self.admit(&index, labels)?;
-            let series = index.insert(labels);
+            let series = index.insert(self.next_id.fetch_add(1, Relaxed), labels);
             self.counters.bytes.fetch_add(series_bytes(series), Relaxed);
             outcome.new_series += 1;
         }
-        self.store_in(index.get(labels).expect("it was just inserted"), sample)
+        self.store_in(index.get(labels).expect("it was just inserted"), sample, noted)
     }
 
-    fn store_in(&self, series: &MemorySeries, sample: Sample) -> Result<Appended, AppendError> {
-        let appended = series.chunks().append(sample)?;
+    fn store_in(
+        &self,
+        series: &Arc<MemorySeries>,
+        sample: Sample,
+        noted: Option<&mut Noted>,
+    ) -> Result<Appended, AppendError> {
+        let appended = {
+            let mut chunks = series.chunks();
+            // Asked under the lock: whoever raises the floor reads all series afterwards and misses no sample.
+            let floor = self.floor.load(Acquire);
+            if sample.t < floor {
+                return Err(AppendError::TooOld { t: sample.t, oldest: floor });
+            }
+            chunks.append(sample, self.limits.late_ms)?
+        };
+        if let (Appended::New(_), Some(noted)) = (appended, noted) {
+            noted.note(series, sample);
+        }
         if let Appended::New(grown) = appended {
             self.counters.samples.fetch_add(1, Relaxed);
             self.add_bytes(grown);
@@ -217,38 +272,46 @@ impl Head {
 
     /// Drops chunks older than the retention and samples further ahead than [`Limits::ahead_ms`], then the oldest chunks
     /// until the bytes are within their limit, then series without samples. To be called now and then with the present
-    /// time (milliseconds since 1970), which may have been set back meanwhile.
-    pub fn truncate(&self, now_ms: i64) {
+    /// time (milliseconds since 1970), which may have been set back meanwhile. With an archive only what it has is dropped.
+    /// Gives the ids of the series that went.
+    pub fn truncate(&self, now_ms: i64) -> Vec<u64> {
+        let end = if self.holds.load(Relaxed) { self.floor() } else { i64::MAX };
         let latest = now_ms.saturating_add(self.limits.ahead_ms);
-        let mut cutoff = now_ms.saturating_sub(self.limits.retention_ms);
+        let mut cutoff = now_ms.saturating_sub(self.limits.retention_ms).min(end);
         // What was dropped while the clock was ahead must not keep the present out once it is right again.
         if self.counters.oldest.load(Relaxed) > now_ms {
             self.counters.oldest.store(cutoff, Relaxed);
         }
-        self.drop_outside(cutoff, latest);
+        let mut gone = self.drop_outside(cutoff, latest);
         let slice = (self.limits.retention_ms / EVICTION_SLICES).max(1);
-        while self.counters.bytes.load(Relaxed) > self.limits.bytes && cutoff < now_ms {
-            cutoff = cutoff.saturating_add(slice).min(now_ms);
-            self.drop_outside(cutoff, latest);
+        while self.counters.bytes.load(Relaxed) > self.limits.bytes && cutoff < now_ms.min(end) {
+            cutoff = cutoff.saturating_add(slice).min(now_ms).min(end);
+            gone.extend(self.drop_outside(cutoff, latest));
         }
+        gone
     }
 
-    fn drop_outside(&self, cutoff: i64, latest: i64) {
+    fn drop_outside(&self, cutoff: i64, latest: i64) -> Vec<u64> {
         self.counters.oldest.fetch_max(cutoff, Relaxed);
-        let mut emptied = Vec::new();
         for series in self.read().all() {
             let mut chunks = series.chunks();
             let before = chunks.bytes();
             let samples = chunks.drop_before(cutoff) + chunks.drop_after(latest);
             self.counters.samples.fetch_sub(samples, Relaxed);
             self.add_bytes(chunks.bytes() as isize - before as isize);
-            if chunks.is_empty() {
-                emptied.push(series.labels.clone());
-            }
         }
+        self.remove_empty()
+    }
+
+    /// Removes the series without samples; gives their ids.
+    pub(crate) fn remove_empty(&self) -> Vec<u64> {
+        let empty = |series: &&Arc<MemorySeries>| series.chunks().is_empty();
+        let emptied: Vec<Labels> =
+            self.read().all().filter(empty).map(|series| series.labels.clone()).collect();
         if emptied.is_empty() {
-            return;
+            return Vec::new();
         }
+        let mut gone = Vec::new();
         let mut index = self.write();
         for labels in emptied {
             // Between the two locks an append may have filled it again.
@@ -257,8 +320,48 @@ impl Head {
             {
                 index.remove(&labels);
                 self.counters.bytes.fetch_sub(series_bytes(&series), Relaxed);
+                gone.push(series.id);
             }
         }
+        gone
+    }
+
+    /// A series that was written down; `None` beyond the limits.
+    pub(crate) fn insert_restored(&self, id: u64, labels: &Labels) -> Option<Arc<MemorySeries>> {
+        let mut index = self.write();
+        if index.get(labels).is_some() || self.admit(&index, labels).is_err() {
+            return None;
+        }
+        let series = index.insert(id, labels).clone();
+        series.written.store(true, Relaxed);
+        self.counters.bytes.fetch_add(series_bytes(&series), Relaxed);
+        Some(series)
+    }
+
+    pub(crate) fn restore_sample(&self, series: &Arc<MemorySeries>, sample: Sample) -> bool {
+        self.store_in(series, sample, None).is_ok()
+    }
+
+    pub(crate) fn every_series(&self) -> Vec<Arc<MemorySeries>> {
+        self.read().all().cloned().collect()
+    }
+
+    /// Whether chunks and labels take more bytes than they may.
+    pub fn is_over_bytes(&self) -> bool {
+        self.counters.bytes.load(Relaxed) > self.limits.bytes
+    }
+
+    /// The chunks of one series that overlap a range, those of the archive first.
+    fn chunks_of(&self, series: &MemorySeries, start_ms: i64, end_ms: i64) -> Vec<Chunk> {
+        let (recent, missing) = {
+            let chunks = series.chunks();
+            (chunks.chunks(start_ms, end_ms), chunks.missing(start_ms, end_ms))
+        };
+        let (Some(archive), Some((from, to))) = (self.archive.get(), missing) else {
+            return recent;
+        };
+        let old = archive.chunks(series.id, from, to);
+        old.iter().filter_map(|chunk| chunk.before(to + 1)).chain(recent).collect()
     }
 
     /// What it holds. Looks at each series once.
@@ -321,10 +424,11 @@ fn series_bytes(series: &MemorySeries) -> usize {
 
 impl Storage for Head {
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesData> {
-        let index = self.read();
-        let found = index.select(matchers).map(|series| SeriesData {
+        // The index is free again before an archive is read.
+        let series: Vec<Arc<MemorySeries>> = self.read().select(matchers).cloned().collect();
+        let found = series.iter().map(|series| SeriesData {
             labels: series.labels.clone(),
-            chunks: series.chunks().chunks(start_ms, end_ms),
+            chunks: self.chunks_of(series, start_ms, end_ms),
         });
         found.filter(|data| !data.chunks.is_empty()).collect()
     }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::label::{Label, Labels};
@@ -13,7 +14,11 @@ use crate::memory::SeriesChunks;
 /// One series: its labels and, behind a lock of its own, its samples.
 #[derive(Debug)]
 pub(crate) struct MemorySeries {
+    /// Never given twice by one head.
+    pub(crate) id: u64,
     pub(crate) labels: Labels,
+    /// Whether id and labels are written down outside of the memory.
+    pub(crate) written: AtomicBool,
     chunks: Mutex<SeriesChunks>,
 }
 
@@ -50,11 +55,11 @@ impl Index {
     }
 
     /// Adds a series that is not there yet; shares label strings with the series that are.
-    pub(crate) fn insert(&mut self, labels: &Labels) -> &Arc<MemorySeries> {
+    pub(crate) fn insert(&mut self, id: u64, labels: &Labels) -> &Arc<MemorySeries> {
         let labels = Labels::from_labels(
             labels.as_slice().iter().map(|label| self.interned(label)).collect(),
         );
-        let id = self.free.pop().unwrap_or_else(|| {
+        let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).expect("the limit on series is far below 2^32")
         });
@@ -65,11 +70,12 @@ impl Index {
                 .or_default()
                 .entry(label.value.clone())
                 .or_default();
-            let at = postings.partition_point(|known| *known < id);
-            postings.insert(at, id);
+            let at = postings.partition_point(|known| *known < slot);
+            postings.insert(at, slot);
         }
-        self.by_labels.insert(labels.clone(), id);
-        self.slots[id as usize].insert(Arc::new(MemorySeries { labels, chunks: Mutex::default() }))
+        self.by_labels.insert(labels.clone(), slot);
+        let (written, chunks) = (AtomicBool::default(), Mutex::default());
+        self.slots[slot as usize].insert(Arc::new(MemorySeries { id, labels, written, chunks }))
     }
 
     fn interned(&self, label: &Label) -> Label {

@@ -16,8 +16,10 @@
 //! Times are milliseconds since 1970 throughout. Native histograms are not stored; exemplars may come later as a
 //! side table keyed by [`Labels`].
 
+mod archive;
 mod bits;
 mod chunk;
+pub mod encoding;
 mod head;
 mod index;
 mod label;
@@ -27,6 +29,7 @@ mod memory;
 mod sample;
 mod storage;
 
+pub use archive::{Archive, Noted, Restoring};
 pub use chunk::{Chunk, ChunkBuilder, ChunkSamples, SAMPLES_PER_CHUNK};
 pub use head::{Head, ScrapeOutcome, Stats};
 pub use label::{BUCKET_LABEL, Label, Labels, LabelsBuilder, METRIC_NAME};

@@ -15,6 +15,9 @@ pub const DEFAULT_BYTES: usize = 96 * 1024 * 1024;
 /// How far ahead of the present a sample may lie, unless configured otherwise: ten minutes, in milliseconds. One sample
 /// of next year would keep out all others of its series until then.
 pub const DEFAULT_AHEAD_MS: i64 = 10 * 60 * 1000;
+/// How far before the newest sample of its series a late one may lie, unless configured otherwise: ten minutes, in
+/// milliseconds.
+pub const DEFAULT_LATE_MS: i64 = 10 * 60 * 1000;
 
 /// The limits of one head.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Limits {
     pub retention_ms: i64,
     /// Milliseconds by which a sample may lie ahead of the present.
     pub ahead_ms: i64,
+    /// Milliseconds by which a sample may lie before the newest of its series; 0 takes none out of order.
+    pub late_ms: i64,
     /// Bytes of chunks and labels together, estimated; beyond them the oldest chunks go first on `truncate`, and new
     /// series are refused until then.
     pub bytes: usize,
@@ -42,6 +47,7 @@ impl Default for Limits {
             label_bytes: DEFAULT_LABEL_BYTES,
             retention_ms: DEFAULT_RETENTION_MS,
             ahead_ms: DEFAULT_AHEAD_MS,
+            late_ms: DEFAULT_LATE_MS,
             bytes: DEFAULT_BYTES,
         }
     }
@@ -84,8 +90,8 @@ pub enum AppendError {
         /// Bytes at most.
         limit: usize,
     },
-    /// The series already has a later sample.
-    #[error("the sample at {t} ms is older than the series' newest at {newest} ms")]
+    /// The series already has a later sample, by more than may be late.
+    #[error("the sample at {t} ms is too late: the series' newest is at {newest} ms")]
     OutOfOrder {
         /// The sample's time.
         t: i64,

@@ -1,6 +1,7 @@
 //! One series in memory: sealed chunks and the one that grows.
 //!
-//! The head appends to it and drops its old chunks; readers get cheap clones of the chunks.
+//! The head appends to it and drops its old chunks; readers get cheap clones of the chunks. A series may have older samples
+//! in an archive.
 
 use crate::chunk::{Chunk, ChunkBuilder, SAMPLES_PER_CHUNK};
 use crate::limits::AppendError;
@@ -15,6 +16,8 @@ pub(crate) struct SeriesChunks {
     sealed: Vec<Chunk>,
     sealed_bytes: usize,
     open: ChunkBuilder,
+    /// From when to before when the archive has samples of it.
+    archived: Option<(i64, i64)>,
 }
 
 /// What an append did.
@@ -27,7 +30,8 @@ pub(crate) enum Appended {
 }
 
 impl SeriesChunks {
-    pub(crate) fn append(&mut self, sample: Sample) -> Result<Appended, AppendError> {
+    /// Appends a sample, or puts one in its place that is late by at most `late_ms`.
+    pub(crate) fn append(&mut self, sample: Sample, late_ms: i64) -> Result<Appended, AppendError> {
         if let Some(newest) = self.newest() {
             if sample == newest {
                 return Ok(Appended::Known);
@@ -35,8 +39,11 @@ impl SeriesChunks {
             if sample.t == newest.t {
                 return Err(AppendError::Duplicate { t: sample.t });
             }
-            if sample.t < newest.t {
+            if sample.t < newest.t.saturating_sub(late_ms) {
                 return Err(AppendError::OutOfOrder { t: sample.t, newest: newest.t });
+            }
+            if sample.t < newest.t {
+                return self.insert(sample);
             }
         }
         let before = self.bytes();
@@ -47,6 +54,33 @@ impl SeriesChunks {
             self.open = ChunkBuilder::new();
         }
         self.open.push(sample);
+        Ok(Appended::New(self.bytes() as isize - before as isize))
+    }
+
+    /// Writes the one chunk anew in whose time a late sample falls.
+    fn insert(&mut self, sample: Sample) -> Result<Appended, AppendError> {
+        let before = self.bytes();
+        let at = self.sealed.partition_point(|chunk| chunk.max_t() < sample.t);
+        let chunk = self.sealed.get(at).cloned().unwrap_or_else(|| self.open.snapshot());
+        let mut samples: Vec<Sample> = chunk.samples().collect();
+        let place = samples.partition_point(|known| known.t < sample.t);
+        match samples.get(place) {
+            Some(known) if *known == sample => return Ok(Appended::Known),
+            Some(known) if known.t == sample.t => {
+                return Err(AppendError::Duplicate { t: sample.t });
+            }
+            _ => samples.insert(place, sample),
+        }
+        if at < self.sealed.len() {
+            let half = if samples.len() > 2 * SAMPLES_PER_CHUNK { samples.len() / 2 } else { 0 };
+            let halves = [&samples[..half], &samples[half..]];
+            let rewritten = halves.into_iter().filter(|h| !h.is_empty()).map(Chunk::from_samples);
+            self.sealed.splice(at..=at, rewritten);
+            self.sealed_bytes = self.sealed.iter().map(chunk_bytes).sum();
+        } else {
+            self.open = ChunkBuilder::new();
+            samples.into_iter().for_each(|s| self.open.push(s));
+        }
         Ok(Appended::New(self.bytes() as isize - before as isize))
     }
 
@@ -66,9 +100,10 @@ impl SeriesChunks {
         chunks
     }
 
-    /// Whether a chunk overlaps the range.
+    /// Whether a chunk overlaps the range, in memory or in the archive.
     pub(crate) fn overlaps(&self, start_ms: i64, end_ms: i64) -> bool {
-        self.open_overlaps(start_ms, end_ms)
+        self.archived.is_some_and(|(first, end)| first <= end_ms && end > start_ms)
+            || self.open_overlaps(start_ms, end_ms)
             || self.sealed.iter().any(|chunk| chunk.max_t() >= start_ms && chunk.min_t() <= end_ms)
     }
 
@@ -110,10 +145,33 @@ impl SeriesChunks {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.sealed.is_empty() && self.open.is_empty()
+        self.sealed.is_empty() && self.open.is_empty() && self.archived.is_none()
     }
 
+    /// The range of the archive that has to be read for what is not in memory of a range; both ends included.
+    pub(crate) fn missing(&self, start_ms: i64, end_ms: i64) -> Option<(i64, i64)> {
+        let (first, end) = self.archived?;
+        let before = self.oldest_in_memory().unwrap_or(i64::MAX).min(end) - 1;
+        let (from, to) = (start_ms.max(first), end_ms.min(before));
+        (from <= to).then_some((from, to))
+    }
+
+    pub(crate) fn extend_archived(&mut self, start_ms: i64, end_ms: i64) {
+        let (first, end) = self.archived.unwrap_or((start_ms, end_ms));
+        self.archived = Some((first.min(start_ms), end.max(end_ms)));
+    }
+
+    pub(crate) fn forget_archived(&mut self, start_ms: i64) {
+        let kept = self.archived.filter(|(_, end)| *end > start_ms);
+        self.archived = kept.map(|(first, end)| (first.max(start_ms), end));
+    }
+
+    /// The oldest sample in memory, else about the oldest in the archive.
     pub(crate) fn oldest(&self) -> Option<i64> {
+        self.archived.map(|(first, _)| first).or_else(|| self.oldest_in_memory())
+    }
+
+    fn oldest_in_memory(&self) -> Option<i64> {
         match self.sealed.first() {
             Some(chunk) => Some(chunk.min_t()),
             None => self.open.last().map(|_| self.open.min_t()),

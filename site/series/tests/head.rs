@@ -82,7 +82,7 @@ fn names_and_values_are_listed() {
 
 #[test]
 fn order_is_kept() {
-    let head = Head::new(Limits::default());
+    let head = Head::new(Limits { late_ms: 0, ..Limits::default() });
     let series = labels(&[("__name__", "x")]);
     head.append(&series, 1_000, 1.0).unwrap();
     assert_eq!(head.append(&series, 1_000, 1.0), Ok(()));

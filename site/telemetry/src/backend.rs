@@ -1,18 +1,22 @@
-//! The embedded backend: the stores of metrics, traces and logs with what is known beside them.
+//! The embedded backend: the stores of metrics, traces and logs with what is known beside them, in memory and, if asked,
+//! on disk.
 //!
 //! Receivers and the scraper fill it, routers and `evidence` read it.
 
 use crate::admission::Exports;
+use crate::disk::{Disk, Stores};
 use crate::otlp_metrics::{self, DeltaSums};
 use crate::target::Targets;
-use crate::{Clock, Exemplars, MetricMeta, TargetStatus};
+use crate::{Clock, DiskOptions, Exemplars, MetricMeta, OpenError, Progress, TargetStatus};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use std::collections::BTreeMap;
+use prost::Message as _;
+use series::{Labels, Noted, Sample, ScrapeOutcome};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use traces::{LogLimits, LogStore, StoreLimits, TraceStore};
+use traces::{LogLimits, LogStore, StoreLimits, Trace, TraceId, TraceStore};
 
 /// Metrics whose help, type and unit are remembered.
 const MAX_METADATA: usize = 10_000;
@@ -84,7 +88,7 @@ pub struct Rejection {
     pub message: String,
 }
 
-/// Metrics, traces and logs in memory.
+/// Metrics, traces and logs: the newest in memory, and on disk as far back as the retention goes.
 #[derive(Debug)]
 pub struct Backend {
     /// Scraped and received series.
@@ -98,6 +102,7 @@ pub struct Backend {
     /// What came in since the start.
     pub counters: IngestCounters,
     clock: Clock,
+    disk: Option<Disk>,
     pub(crate) scraped: Targets,
     pub(crate) exports: Exports,
     metadata: RwLock<BTreeMap<String, MetricMeta>>,
@@ -105,12 +110,12 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// An empty backend on the computer's clock.
+    /// An empty backend on the computer's clock, in memory only.
     pub fn new(limits: Limits) -> Self {
         Self::with_clock(limits, Clock::system())
     }
 
-    /// An empty backend on a given clock.
+    /// An empty backend on a given clock, in memory only.
     pub fn with_clock(limits: Limits, clock: Clock) -> Self {
         Self {
             metrics: Arc::new(series::Head::new(limits.metrics)),
@@ -119,10 +124,92 @@ impl Backend {
             exemplars: Exemplars::default(),
             counters: IngestCounters::default(),
             clock,
+            disk: None,
             scraped: Targets::default(),
             exports: Exports::default(),
             metadata: RwLock::default(),
             deltas: Mutex::default(),
+        }
+    }
+
+    /// A backend that keeps what it takes in a folder and begins with what is there. Metrics are then answered from as far
+    /// back as the retention goes, and so is a trace by its id; searches over traces and logs see what memory holds, which
+    /// is the newest.
+    pub fn open(
+        limits: Limits,
+        clock: Clock,
+        options: DiskOptions,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Self, OpenError> {
+        let bytes = [limits.traces.bytes, limits.logs.bytes];
+        let mut backend = Self::with_clock(limits, clock);
+        let stores = Stores {
+            metrics: &backend.metrics,
+            traces: &backend.traces,
+            logs: &backend.logs,
+            bytes,
+        };
+        backend.disk = Some(Disk::open(options, &stores, report)?);
+        Ok(backend)
+    }
+
+    /// Why nothing is written to the disk any more, in words; `None` while all is well or nothing is to be written.
+    pub fn disk_failure(&self) -> Option<String> {
+        self.disk.as_ref().and_then(Disk::failure)
+    }
+
+    /// Appends that the disk did not take since the start.
+    pub fn disk_errors(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.write_errors.get())
+    }
+
+    /// Bytes that metrics, traces and logs take on disk, without the journal; `None` when all is in memory only.
+    pub fn disk_bytes(&self) -> Option<[u64; 3]> {
+        self.disk.as_ref().map(Disk::bytes)
+    }
+
+    /// A trace as far as it arrived and is kept, in memory or on disk.
+    pub fn trace(&self, id: &TraceId) -> Option<Trace> {
+        let recent = self.traces.trace(id);
+        let kept = self.disk.as_ref().map(|disk| disk.spans_of(id)).unwrap_or_default();
+        if kept.is_empty() {
+            return recent;
+        }
+        // Most are in both; a store knows duplicates.
+        let both = TraceStore::new(self.traces.limits());
+        both.append(kept, 0);
+        let rows = recent.into_iter().flat_map(|trace| trace.rows);
+        both.append(rows.map(|row| Arc::unwrap_or_clone(row.span)).collect(), 0);
+        both.trace(id)
+    }
+
+    /// Stores samples that came at `now_ms` in memory and on disk.
+    pub(crate) fn append_samples<'a>(
+        &self,
+        now_ms: i64,
+        samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
+    ) -> ScrapeOutcome {
+        let mut noted = Noted::default();
+        let outcome = self.append_noting(now_ms, samples, &mut noted);
+        self.write_down(noted);
+        outcome
+    }
+
+    fn append_noting<'a>(
+        &self,
+        now_ms: i64,
+        samples: impl IntoIterator<Item = (&'a Labels, Sample)>,
+        noted: &mut Noted,
+    ) -> ScrapeOutcome {
+        match self.disk {
+            Some(_) => self.metrics.append_noting(now_ms, samples, noted),
+            None => self.metrics.append_scrape(now_ms, samples),
+        }
+    }
+
+    fn write_down(&self, noted: Noted) {
+        if let Some(disk) = &self.disk {
+            disk.append_samples(noted);
         }
     }
 
@@ -163,18 +250,27 @@ impl Backend {
 
     /// Takes an OTLP request of spans; says what of it was refused.
     pub fn accept_traces(&self, request: ExportTraceServiceRequest) -> Option<Rejection> {
+        let (bytes, now_ms) = (self.disk.as_ref().map(|_| request.encode_to_vec()), self.now_ms());
         let decoded = traces::decode_spans(request);
         self.counters.spans.add(decoded.items.len() as u64);
         self.counters.spans_rejected.add(decoded.rejected);
-        self.traces.append(decoded.items, self.now_ms());
+        if let (Some(disk), Some(bytes), false) = (&self.disk, bytes, decoded.items.is_empty()) {
+            let ids: BTreeSet<TraceId> = decoded.items.iter().map(|span| span.trace_id).collect();
+            disk.append_spans(now_ms, &bytes, &ids);
+        }
+        self.traces.append(decoded.items, now_ms);
         Rejection::of(decoded.rejected, decoded.message)
     }
 
     /// Takes an OTLP request of log records; says what of it was refused.
     pub fn accept_logs(&self, request: ExportLogsServiceRequest) -> Option<Rejection> {
+        let bytes = self.disk.as_ref().map(|_| request.encode_to_vec());
         let decoded = traces::decode_logs(request);
         self.counters.logs.add(decoded.items.len() as u64);
         self.counters.logs_rejected.add(decoded.rejected);
+        if let (Some(disk), Some(bytes), false) = (&self.disk, bytes, decoded.items.is_empty()) {
+            disk.append_logs(self.now_ms(), &bytes);
+        }
         self.logs.append(decoded.items);
         Rejection::of(decoded.rejected, decoded.message)
     }
@@ -187,11 +283,14 @@ impl Backend {
             otlp_metrics::convert(request, &mut deltas, now_ms, ahead_ms)
         };
         // Nobody sent these as points, so their refusal is nobody's partial success.
-        self.metrics.append_scrape(now_ms, converted.senders.iter().map(|(l, s)| (l, *s)));
+        let mut noted = Noted::default();
+        let senders = converted.senders.iter().map(|(l, s)| (l, *s));
+        self.append_noting(now_ms, senders, &mut noted);
         self.learn_metadata(&converted.metadata);
         let (mut accepted, mut rejected, mut message) = (0, converted.rejected, converted.message);
         for point in &converted.points {
-            let outcome = self.metrics.append_scrape(now_ms, point.iter().map(|(l, s)| (l, *s)));
+            let samples = point.iter().map(|(l, s)| (l, *s));
+            let outcome = self.append_noting(now_ms, samples, &mut noted);
             match outcome.first_error {
                 None => accepted += 1,
                 Some(error) => {
@@ -202,6 +301,7 @@ impl Backend {
                 }
             }
         }
+        self.write_down(noted);
         self.counters.points.add(accepted);
         self.counters.points_rejected.add(rejected);
         Rejection::of(rejected, message)
@@ -210,10 +310,23 @@ impl Backend {
 
 impl Backend {
     /// Lets go of what is too old or too much. Traces, logs and exemplars keep their limits whenever
-    /// something is appended.
-    pub(crate) fn tidy(&self) {
+    /// something is appended. Called by [`run_housekeeping`](crate::run_housekeeping).
+    pub fn tidy(&self) {
         let now_ms = self.now_ms();
-        self.metrics.truncate(now_ms);
+        if let Some(disk) = &self.disk {
+            disk.keep(&self.metrics, now_ms);
+        }
+        let mut gone = self.metrics.truncate(now_ms);
+        if let Some(disk) = &self.disk {
+            // Too many bytes: blocks are written early, at last without waiting for late samples.
+            for early_ms in [self.metrics.limits().late_ms, 0] {
+                if self.metrics.is_over_bytes() {
+                    disk.archive(&self.metrics, now_ms - early_ms);
+                    gone.extend(self.metrics.truncate(now_ms));
+                }
+            }
+            disk.forget_series(&gone);
+        }
         self.deltas.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms);
     }
 }

@@ -24,6 +24,7 @@ mod admission;
 mod backend;
 mod clock;
 mod discovery;
+mod disk;
 mod exemplar;
 mod exposition;
 mod fetch;
@@ -43,6 +44,7 @@ mod task;
 
 pub use backend::{Backend, Counter, IngestCounters, Limits, Rejection};
 pub use clock::Clock;
+pub use disk::{DiskOptions, OpenError, Progress};
 pub use exemplar::Exemplars;
 pub use exposition::{
     Exemplar, Exposition, MetricKind, MetricMeta, ParseError, ScrapedSample, parse_exposition,

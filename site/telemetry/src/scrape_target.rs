@@ -161,8 +161,7 @@ impl TargetLoop {
         }
         let stored = self
             .backend
-            .metrics
-            .append_scrape(now_ms, batch.iter().map(|(labels, sample)| (labels, *sample)));
+            .append_samples(now_ms, batch.iter().map(|(labels, sample)| (labels, *sample)));
         let refused = stored.out_of_order + stored.refused;
         if let Some(error) = stored.first_error.filter(|_| refused > 0) {
             tracing::debug!(url = self.status.url, refused, %error, "samples were refused");
@@ -185,7 +184,7 @@ impl TargetLoop {
             .iter()
             .filter(|(_, known)| !known.timed)
             .map(|(_, known)| (&known.labels, marker));
-        self.backend.metrics.append_scrape(now_ms, over);
+        self.backend.append_samples(now_ms, over);
     }
 
     fn report(&mut self, outcome: Result<Outcome, String>, now_ms: i64, took: Duration) {
@@ -212,7 +211,7 @@ impl TargetLoop {
         ];
         let samples =
             self.reports.iter().zip(values).map(|(labels, v)| (labels, Sample { t: now_ms, v }));
-        self.backend.metrics.append_scrape(now_ms, samples);
+        self.backend.append_samples(now_ms, samples);
         self.status = TargetStatus {
             health,
             last_error: error,
@@ -230,7 +229,7 @@ impl TargetLoop {
         self.mark_vanished(now_ms);
         let marker = Sample { t: now_ms, v: stale_marker() };
         let over = self.reports.iter().map(|labels| (labels, marker));
-        self.backend.metrics.append_scrape(now_ms, over);
+        self.backend.append_samples(now_ms, over);
         self.backend.scraped.remove(&self.status.labels);
     }
 }

@@ -116,6 +116,11 @@ impl TraceStore {
         Self { limits, inner: RwLock::default() }
     }
 
+    /// The limits it was made with.
+    pub fn limits(&self) -> StoreLimits {
+        self.limits
+    }
+
     /// Adds spans that arrived at `now_ms`. A span that is equal to one that is kept (an exporter that
     /// tried again) changes nothing.
     pub fn append(&self, spans: Vec<Span>, now_ms: i64) {
