@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use loggia::serve::{Options, PortTaken, Running, Server};
+use loggia::serve::{DiskOptions, Options, PortTaken, Running, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
@@ -17,10 +17,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Serves `book`, scraping what `discovery` lists.
+    /// Serves `book`, scraping what `discovery` lists and keeping telemetry in `data_dir`.
     pub(crate) async fn start(
         options: &cli::Up,
         book: &Path,
+        data_dir: &Path,
         discovery: String,
     ) -> anyhow::Result<Self> {
         let token = CancellationToken::new();
@@ -32,6 +33,7 @@ impl Site {
             otlp_http_port: Some(options.otlp_http_port),
             scrape: Vec::new(),
             discovery: vec![discovery],
+            telemetry: Some(DiskOptions::new(data_dir.join("telemetry"))),
             watch: true,
             print_findings: !options.quiet,
             token: token.clone(),

@@ -82,7 +82,8 @@ impl Up {
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut fleet = open(&options, &settings, &program).await?;
         let discovery = format!("{}/discovery", fleet.url());
-        let site = match Site::start(&options, &settings.book, discovery).await {
+        let site = match Site::start(&options, &settings.book, &settings.data_dir, discovery).await
+        {
             Ok(site) => site,
             Err(error) => {
                 fleet.stop().await;

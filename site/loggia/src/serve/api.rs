@@ -107,7 +107,7 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             "a trace id has 32 hexadecimal digits",
         );
     };
-    match app.backend.traces.trace(&parsed) {
+    match app.backend.trace(&parsed) {
         Some(trace) => Json(trace).into_response(),
         None => problem(
             StatusCode::NOT_FOUND,
@@ -163,5 +163,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {}", counter.get());
         }
     }
+    super::store::write_metrics(&app.backend, &mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -15,6 +15,7 @@ mod ports;
 mod routes;
 mod search;
 mod shown;
+mod store;
 mod tick;
 mod views;
 mod watch;
@@ -37,6 +38,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use ports::PortTaken;
+pub(crate) use store::{parse_retention, parse_size};
+pub use telemetry::DiskOptions;
 
 /// After the token is cancelled, tasks and connections have this long to end by themselves.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -58,6 +61,8 @@ pub struct Options {
     pub scrape: Vec<ScrapeTarget>,
     /// URLs of Prometheus's HTTP service discovery, besides those of `book.toml`.
     pub discovery: Vec<String>,
+    /// Where telemetry is kept; `None` keeps it in memory only.
+    pub telemetry: Option<DiskOptions>,
     /// Whether a saved file is shown at once.
     pub watch: bool,
     /// Whether findings are printed to standard error.
@@ -115,6 +120,8 @@ impl Server {
         if options.print_findings {
             report::print(&report::findings(&read, &book));
         }
+        let kept = options.telemetry.clone();
+        let backend = tokio::task::spawn_blocking(move || store::open(kept.as_ref())).await??;
         let host = &options.hostname;
         let site = ports::bind(host, options.port, "--port").await?;
         let grpc = ports::bind_some(host, options.otlp_grpc_port, "--otlp-grpc-port").await?;
@@ -124,7 +131,7 @@ impl Server {
         let otlp_grpc = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let otlp_http = http.as_ref().map(TcpListener::local_addr).transpose()?;
         let token = options.token.clone();
-        let app = App::new(options, &read, book);
+        let app = App::new(options, backend, &read, book);
         let greeting = greeting(&app, addr, otlp_grpc, otlp_http);
 
         let mut tasks = JoinSet::new();
@@ -177,12 +184,17 @@ impl Running {
 }
 
 impl App {
-    fn new(options: Options, read: &source::Source, book: document::Book) -> Arc<Self> {
+    fn new(
+        options: Options,
+        backend: Backend,
+        read: &source::Source,
+        book: document::Book,
+    ) -> Arc<Self> {
         let token = options.token.clone();
         let assets = Arc::new(theme::read(&options.dir, read.config()));
         let app = Self {
             options,
-            backend: Arc::new(Backend::new(telemetry::Limits::default())),
+            backend: Arc::new(backend),
             evidence: channel::Sender::new(Arc::new(tick::nothing_yet(&book))),
             shown: channel::Sender::new(Shown::first(book, assets)),
             files: RwLock::default(),

@@ -1,7 +1,7 @@
 //! Addresses of the site and the headers of every answer.
 
 use super::shown::Shown;
-use super::{App, api, events, map, search, views, watch};
+use super::{App, api, events, map, search, store, views, watch};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -50,7 +50,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/{*rest}", get(api::unknown))
         .route("/metrics", get(api::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ready\n" }))
+        .route("/readyz", get(store::ready))
         .route("/assets/search/{name}", get(search::file))
         .route("/assets/{*path}", get(asset))
         .route("/{*path}", get(page_or_file))

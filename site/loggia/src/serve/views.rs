@@ -251,7 +251,7 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             "A trace id has 32 hexadecimal digits.",
         );
     };
-    let Some(trace) = app.backend.traces.trace(&parsed) else {
+    let Some(trace) = app.backend.trace(&parsed) else {
         return not_found(
             &app,
             "This trace is not kept",
