@@ -10,6 +10,7 @@ mod commands;
 mod crash_store;
 mod diagrams;
 mod drift;
+mod durable;
 mod external;
 mod floors;
 mod fmt;

@@ -36,7 +36,9 @@ impl FastClock {
 
     /// Opens a folder.
     pub fn open(self, folder: &Path) -> Result<Backend, OpenError> {
-        let options = DiskOptions::new(folder);
+        // Small enough that files fill, and large enough that a test never reaches it.
+        let retention_bytes = DiskOptions::LEAST_BYTES;
+        let options = DiskOptions { retention_bytes, ..DiskOptions::new(folder) };
         Backend::open(Limits::default(), self.clock(), options, &mut |_| {})
     }
 }

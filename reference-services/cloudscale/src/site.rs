@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use loggia::serve::{DiskOptions, Options, PortTaken, Running, Server};
+use loggia::serve::{Keep, Options, PortTaken, Running, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli;
@@ -33,7 +33,7 @@ impl Site {
             otlp_http_port: Some(options.otlp_http_port),
             scrape: Vec::new(),
             discovery: vec![discovery],
-            telemetry: Some(DiskOptions::new(data_dir.join("telemetry"))),
+            keep: Keep::folder(data_dir),
             watch: true,
             print_findings: !options.quiet,
             token: token.clone(),

@@ -4,7 +4,8 @@
 
 use crate::findings::Findings;
 use crate::{
-    CheckRules, Config, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId, checks, mdbook, suggest,
+    CheckRules, Config, Keep, KeepPlace, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId,
+    checks, mdbook, parse_retention, parse_retention_size, suggest,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::ops::Range;
@@ -111,6 +112,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         }
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
+        config.keep = ours.keep();
         config.check = ours.check();
     }
     let Some(ours) = Reader::below(output, "loggia", findings).map(|reader| reader.table) else {
@@ -135,6 +137,9 @@ const OURS: &[&str] = &[
     "kpis",
     "scrape",
     "discovery",
+    "data-dir",
+    "retention",
+    "retention-size",
     "edit-url-template",
     "base-url",
     "search",
@@ -324,6 +329,34 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         targets
     }
 
+    /// Where and for how long telemetry is kept.
+    fn keep(&mut self) -> Keep {
+        let place = match self.value("data-dir").map(|value| value.get_ref()) {
+            None => KeepPlace::Unsaid,
+            Some(DeValue::Boolean(false)) => KeepPlace::Memory,
+            Some(DeValue::String(folder)) if !folder.is_empty() => {
+                KeepPlace::Folder(folder.to_string())
+            }
+            Some(other) => {
+                let span = self.value("data-dir").map(Spanned::span).unwrap_or_default();
+                wrong(self.findings, span, "data-dir", "the name of a folder, or `false`", other);
+                KeepPlace::Unsaid
+            }
+        };
+        let retention_ms = self.parsed("retention", parse_retention);
+        let retention_bytes = self.parsed("retention-size", parse_retention_size);
+        Keep { place, retention_ms, retention_bytes }
+    }
+
+    fn parsed<T>(&mut self, key: &str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(key)?;
+        let span = self.value(key).map(Spanned::span).unwrap_or_default();
+        let refused = |why| {
+            self.findings.report(Code::Config, span, format!("`{key}` cannot be `{text}`"), why);
+        };
+        parse(&text).map_err(refused).ok()
+    }
+
     /// `[output.loggia.check]`.
     fn check(&mut self) -> CheckRules {
         let Some(mut check) = Reader::below(self.table, "check", self.findings) else {
@@ -457,6 +490,8 @@ additional-css = ["x.css"]
 [output.loggia]
 optional = true
 discovery = ["http://127.0.0.1:9000/targets"]
+data-dir = "../kept"
+retention = "30d"
 scrape = [{ job = "orders", url = "http://127.0.0.1:9100/metrics" }]
 
 [output.loggia.services.payments]
@@ -484,6 +519,8 @@ service = "pay"
         assert_eq!(config.scrape.len(), 1);
         assert_eq!(config.discovery.len(), 1);
         assert!(config.edit_url_template.is_some());
+        assert_eq!(config.keep.place, KeepPlace::Folder("../kept".to_owned()));
+        assert_eq!(config.keep.retention_ms, Some(30 * 24 * 60 * 60 * 1000));
     }
 
     #[test]
@@ -495,6 +532,9 @@ service = "pay"
             ("[output.loggia]\ndiscovery = [1]\n", 2, 14, "list of strings"),
             ("[output.loggia]\nscrape = [{ job = \"a\" }]\n", 2, 11, "has no `url`"),
             ("[output.loggia]\nglossary-links = \"pages\"\n", 2, 18, "cannot be `pages`"),
+            ("[output.loggia]\ndata-dir = 5\n", 2, 12, "the name of a folder, or `false`"),
+            ("[output.loggia]\nretention = \"15 days\"\n", 2, 13, "cannot be `15 days`"),
+            ("[output.loggia]\nretention-size = \"1MB\"\n", 2, 18, "cannot be `1MB`"),
             ("[output.loggia.services.a]\nalias = []\n", 2, 1, "no key `alias`"),
             ("[output.loggia.services.a]\nkind = \"databse\"\n", 2, 8, "cannot be `databse`"),
             (

@@ -10,6 +10,7 @@
 mod model;
 
 mod config;
+mod keep;
 mod mdbook;
 
 mod book;
@@ -64,6 +65,7 @@ pub use draft::Draft;
 pub use format::{Formatted, Kept, format_page};
 pub use highlight::{CodeCache, highlight};
 pub use include::{Expanded, Read, expand_includes};
+pub use keep::{Keep, KeepPlace, parse_retention, parse_retention_size};
 pub use mdbook::{MdBook, Moved};
 pub use model::*;
 pub use page::{parse_page, parse_page_with};

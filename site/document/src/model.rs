@@ -334,6 +334,8 @@ pub struct Config {
     pub scrape: Vec<ScrapeTarget>,
     /// `output.loggia.discovery`: addresses that answer Prometheus's HTTP service discovery JSON.
     pub discovery: Vec<String>,
+    /// Where and for how long telemetry is kept.
+    pub keep: crate::Keep,
     /// `output.loggia.check`.
     pub check: CheckRules,
     /// How Markdown is read.

@@ -239,15 +239,18 @@ struct ServeArguments {
     /// A URL that lists targets as Prometheus's HTTP service discovery does; more than once
     #[arg(long, value_name = "URL")]
     discovery: Vec<String>,
-    /// Folder in which telemetry is kept over restarts [default: it is kept in memory only]
-    #[arg(long, value_name = "DIR")]
+    /// Folder in which telemetry is kept over restarts [default: .loggia beside book.toml, which may name another]
+    #[arg(long, value_name = "DIR", conflicts_with = "in_memory")]
     data_dir: Option<PathBuf>,
-    /// How long telemetry is kept in the folder
-    #[arg(long, value_name = "TIME", default_value = "15d", value_parser = serve::parse_retention)]
-    retention: i64,
-    /// How much room it takes there; beyond it the oldest goes
-    #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = serve::parse_size)]
-    retention_size: u64,
+    /// Keep telemetry in memory only, as is done for a folder without book.toml
+    #[arg(long)]
+    in_memory: bool,
+    /// How long telemetry is kept in the folder [default: what book.toml says, else 15d]
+    #[arg(long, value_name = "TIME", value_parser = document::parse_retention)]
+    retention: Option<i64>,
+    /// How much room it takes there; beyond it the oldest goes [default: what book.toml says, else 2GB]
+    #[arg(long, value_name = "SIZE", value_parser = document::parse_retention_size)]
+    retention_size: Option<u64>,
 }
 
 fn parse_scrape(text: &str) -> Result<document::ScrapeTarget, String> {
@@ -313,11 +316,15 @@ fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {
         otlp_http_port: (a.otlp_http_port != 0).then_some(a.otlp_http_port),
         scrape: a.scrape,
         discovery: a.discovery,
-        telemetry: a.data_dir.map(|dir| serve::DiskOptions {
+        keep: serve::Keep {
+            place: match a.data_dir {
+                Some(folder) => serve::Place::Folder(folder),
+                None if a.in_memory => serve::Place::Memory,
+                None => serve::Place::Book,
+            },
             retention_ms: a.retention,
             retention_bytes: a.retention_size,
-            ..serve::DiskOptions::new(dir.join("telemetry"))
-        }),
+        },
         watch: !a.no_watch,
         print_findings: true,
         token: CancellationToken::new(),

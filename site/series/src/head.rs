@@ -23,6 +23,9 @@ use crate::storage::{SeriesData, Storage};
 const SERIES_OVERHEAD: usize = 400;
 /// In how many slices the oldest part is given up when the bytes are over their limit.
 const EVICTION_SLICES: i64 = 16;
+/// Of the series and bytes that may be there, how many percent may be taken before series are given up that only the
+/// archive has: those that come must find room.
+const CROWDED_PERCENT: usize = 90;
 
 /// An in-memory store: all methods take `&self` and may be called from any thread.
 #[derive(Debug)]
@@ -273,7 +276,8 @@ impl Head {
     /// Drops chunks older than the retention and samples further ahead than [`Limits::ahead_ms`], then the oldest chunks
     /// until the bytes are within their limit, then series without samples. To be called now and then with the present
     /// time (milliseconds since 1970), which may have been set back meanwhile. With an archive only what it has is dropped.
-    /// Gives the ids of the series that went.
+    /// When series or bytes come near their limits, the series go that have nothing in memory any more, those that ended
+    /// first before the others; what the archive has of them is then out of reach. Gives the ids of the series that went.
     pub fn truncate(&self, now_ms: i64) -> Vec<u64> {
         let end = if self.holds.load(Relaxed) { self.floor() } else { i64::MAX };
         let latest = now_ms.saturating_add(self.limits.ahead_ms);
@@ -287,6 +291,39 @@ impl Head {
         while self.counters.bytes.load(Relaxed) > self.limits.bytes && cutoff < now_ms.min(end) {
             cutoff = cutoff.saturating_add(slice).min(now_ms).min(end);
             gone.extend(self.drop_outside(cutoff, latest));
+        }
+        gone.extend(self.give_up_archived());
+        gone
+    }
+
+    fn give_up_archived(&self) -> Vec<u64> {
+        let crowded =
+            |taken: usize, limit: usize| taken > limit.saturating_mul(CROWDED_PERCENT) / 100;
+        let is_crowded = |series: usize| {
+            crowded(series, self.limits.series)
+                || crowded(self.counters.bytes.load(Relaxed), self.limits.bytes)
+        };
+        if !is_crowded(self.read().len()) {
+            return Vec::new();
+        }
+        let ended = |series: Arc<MemorySeries>| {
+            let end = series.chunks().archived_only()?;
+            Some((end, series))
+        };
+        let mut over: Vec<_> = self.every_series().into_iter().filter_map(ended).collect();
+        over.sort_unstable_by_key(|(end, series)| (*end, series.id));
+        let mut gone = Vec::new();
+        let mut index = self.write();
+        for (_, series) in over {
+            if !is_crowded(index.len()) {
+                break;
+            }
+            // Between the two locks an append may have come.
+            if series.chunks().archived_only().is_some() {
+                index.remove(&series.labels);
+                self.counters.bytes.fetch_sub(series_bytes(&series), Relaxed);
+                gone.push(series.id);
+            }
         }
         gone
     }

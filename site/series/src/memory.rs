@@ -148,6 +148,12 @@ impl SeriesChunks {
         self.sealed.is_empty() && self.open.is_empty() && self.archived.is_none()
     }
 
+    /// Before when the archive has samples, when it has all that there is.
+    pub(crate) fn archived_only(&self) -> Option<i64> {
+        let (_, end) = self.archived?;
+        (self.sealed.is_empty() && self.open.is_empty()).then_some(end)
+    }
+
     /// The range of the archive that has to be read for what is not in memory of a range; both ends included.
     pub(crate) fn missing(&self, start_ms: i64, end_ms: i64) -> Option<(i64, i64)> {
         let (first, end) = self.archived?;

@@ -151,3 +151,22 @@ fn the_archive_is_read_where_memory_ends() {
     again.append_noting(10_000_000, [(&named("x"), Sample { t: 10_000_000, v: 1.0 })], &mut next);
     assert_eq!(next.samples()[0].0, 78, "no id is given twice");
 }
+
+#[test]
+fn series_that_ended_make_room_for_new_ones() {
+    let limits = Limits { series: 1_000, retention_ms: 1_000, ..Limits::default() };
+    let (head, shelf) = (Head::new(limits), Arc::new(Shelf::default()));
+    head.attach(shelf.clone());
+    for number in 0..950_i64 {
+        head.append(&named(&format!("old_{number}")), number, 1.0).unwrap();
+    }
+    head.append(&named("lives"), 5_000, 1.0).unwrap();
+    cut(&head, &shelf, 900);
+    let gone = head.truncate(5_000);
+    // 951 series, of which 900 may stay; the first that ended went, by the end of their blocks and then by id.
+    assert_eq!(gone, (1..=51).collect::<Vec<u64>>());
+    let names = head.label_values("__name__", &[], 0, 10_000);
+    assert_eq!(names.len(), 900);
+    assert!(names.contains(&"lives".to_owned()) && !names.contains(&"old_50".to_owned()));
+    assert_eq!(all(&head)["old_51"], [Sample { t: 51, v: 1.0 }], "the others are read back");
+}

@@ -23,6 +23,10 @@ const MAX_METADATA: usize = 10_000;
 /// Bytes of the name of a metric of which that is remembered.
 const MAX_METADATA_NAME_BYTES: usize = 512;
 
+/// What a sender is told while the disk takes nothing.
+const MEMORY_ONLY: &str =
+    "taken, and kept in memory only: the disk takes nothing now, /readyz says why";
+
 /// How much a [`Backend`] keeps.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
@@ -79,7 +83,7 @@ pub struct IngestCounters {
     pub samples_rejected: Counter,
 }
 
-/// What of a request was refused, for `partial_success`.
+/// What of a request was refused, for `partial_success`; with nothing refused, a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// Spans, records or points.
@@ -155,12 +159,27 @@ impl Backend {
 
     /// Why nothing is written to the disk any more, in words; `None` while all is well or nothing is to be written.
     pub fn disk_failure(&self) -> Option<String> {
-        self.disk.as_ref().and_then(Disk::failure)
+        self.disk.as_ref().and_then(|disk| disk.faults.failure())
     }
 
     /// Appends that the disk did not take since the start.
     pub fn disk_errors(&self) -> u64 {
-        self.disk.as_ref().map_or(0, |disk| disk.write_errors.get())
+        self.disk.as_ref().map_or(0, |disk| disk.faults.writes.get())
+    }
+
+    /// Entries on disk that could not be read back since the start, and were left out.
+    pub fn disk_unreadable(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.faults.reads.get())
+    }
+
+    /// What was damaged on disk when it was opened, and what was done about it: sentences.
+    pub fn disk_mended(&self) -> &[String] {
+        self.disk.as_ref().map_or(&[], |disk| &disk.faults.mended)
+    }
+
+    /// Where it keeps telemetry and for how long; `None` when all is in memory only.
+    pub fn disk_options(&self) -> Option<&DiskOptions> {
+        self.disk.as_ref().map(Disk::options)
     }
 
     /// Bytes that metrics, traces and logs take on disk, without the journal; `None` when all is in memory only.
@@ -259,7 +278,7 @@ impl Backend {
             disk.append_spans(now_ms, &bytes, &ids);
         }
         self.traces.append(decoded.items, now_ms);
-        Rejection::of(decoded.rejected, decoded.message)
+        self.answer(decoded.rejected, decoded.message)
     }
 
     /// Takes an OTLP request of log records; says what of it was refused.
@@ -272,7 +291,7 @@ impl Backend {
             disk.append_logs(self.now_ms(), &bytes);
         }
         self.logs.append(decoded.items);
-        Rejection::of(decoded.rejected, decoded.message)
+        self.answer(decoded.rejected, decoded.message)
     }
 
     /// Takes an OTLP request of metric points; says what of it was refused.
@@ -304,7 +323,16 @@ impl Backend {
         self.write_down(noted);
         self.counters.points.add(accepted);
         self.counters.points_rejected.add(rejected);
-        Rejection::of(rejected, message)
+        self.answer(rejected, message)
+    }
+
+    /// What a sender is told: what was refused, and when nothing was but it is not kept, that.
+    fn answer(&self, rejected: u64, message: String) -> Option<Rejection> {
+        match self.disk.as_ref().and_then(|disk| disk.faults.failure()) {
+            _ if rejected > 0 => Some(Rejection { count: rejected, message }),
+            Some(_) => Some(Rejection { count: 0, message: MEMORY_ONLY.to_owned() }),
+            None => None,
+        }
     }
 }
 
@@ -328,11 +356,5 @@ impl Backend {
             disk.forget_series(&gone);
         }
         self.deltas.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms);
-    }
-}
-
-impl Rejection {
-    fn of(count: u64, message: String) -> Option<Self> {
-        (count > 0).then_some(Self { count, message })
     }
 }

@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let serve = async move |request: Request| {
         use tower::ServiceExt as _;
         let number = requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let router = if lose > 0 && number % lose == 0 { &lost } else { &kept };
+        let router = if lose > 0 && number.is_multiple_of(lose) { &lost } else { &kept };
         router.clone().oneshot(request).await
     };
     let serve = Arc::new(serve);

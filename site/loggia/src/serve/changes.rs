@@ -1,6 +1,7 @@
 //! What the system's watching names, gathered until it is quiet: a save is often several events, and
 //! an editor's burst of saves is one reading.
 
+use super::store::DATA_DIR;
 use notify_debouncer_full::notify::event::{AccessKind, AccessMode};
 use notify_debouncer_full::notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Result, Watcher, recommended_watcher,
@@ -106,7 +107,7 @@ impl Gathered {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             // Reading changes nothing; the end of writing is the best sign that a save is over.
-            Ok(event) if is_reading(event.kind) => return,
+            Ok(event) if is_reading(event.kind) || is_of_data(&event) => return,
             Ok(event) => {
                 changed.all |= event.need_rescan() || event.paths.is_empty();
                 changed.paths.extend(event.paths);
@@ -133,6 +134,12 @@ impl Gathered {
         let is_empty = |path: &PathBuf| path.metadata().is_ok_and(|m| m.is_file() && m.len() == 0);
         changed.paths.iter().any(is_empty)
     }
+}
+
+/// What is kept there changes all the time and is no part of the book.
+fn is_of_data(event: &Event) -> bool {
+    let within = |path: &PathBuf| path.components().any(|part| part.as_os_str() == DATA_DIR);
+    !event.need_rescan() && !event.paths.is_empty() && event.paths.iter().all(within)
 }
 
 fn is_reading(kind: EventKind) -> bool {

@@ -38,8 +38,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use ports::PortTaken;
-pub(crate) use store::{parse_retention, parse_size};
-pub use telemetry::DiskOptions;
+pub use store::{Keep, Place};
 
 /// After the token is cancelled, tasks and connections have this long to end by themselves.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -61,8 +60,8 @@ pub struct Options {
     pub scrape: Vec<ScrapeTarget>,
     /// URLs of Prometheus's HTTP service discovery, besides those of `book.toml`.
     pub discovery: Vec<String>,
-    /// Where telemetry is kept; `None` keeps it in memory only.
-    pub telemetry: Option<DiskOptions>,
+    /// Where telemetry is kept and for how long.
+    pub keep: Keep,
     /// Whether a saved file is shown at once.
     pub watch: bool,
     /// Whether findings are printed to standard error.
@@ -120,8 +119,9 @@ impl Server {
         if options.print_findings {
             report::print(&report::findings(&read, &book));
         }
-        let kept = options.telemetry.clone();
-        let backend = tokio::task::spawn_blocking(move || store::open(kept.as_ref())).await??;
+        let (keep, dir, config) = (options.keep.clone(), options.dir.clone(), book.config.clone());
+        let opening = tokio::task::spawn_blocking(move || store::open(&keep, &dir, &config));
+        let backend = opening.await??;
         let host = &options.hostname;
         let site = ports::bind(host, options.port, "--port").await?;
         let grpc = ports::bind_some(host, options.otlp_grpc_port, "--otlp-grpc-port").await?;
@@ -357,6 +357,7 @@ fn greeting(
     if let Some(addr) = http {
         lines.push(format!("  OTLP HTTP http://{addr}/v1/traces"));
     }
+    lines.push(format!("  telemetry {}", store::told(&app.backend)));
     lines.push("  stop      Ctrl-C".to_owned());
     lines.join("\n")
 }

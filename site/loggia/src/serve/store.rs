@@ -1,57 +1,112 @@
 //! The telemetry's store: in memory, or in a folder with what is there already.
 //!
-//! The command line reads its limits here; the server opens it before anything runs.
+//! The command line and `book.toml` say where; the server opens it before anything runs.
 
-use super::{App, DiskOptions};
+use super::App;
 use axum::extract::State;
+use document::{Config, KeepPlace};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use telemetry::{Backend, Clock, Limits, Progress};
+use telemetry::{Backend, Clock, DiskOptions, Limits, OpenError, Progress};
 
-/// Units of a retention, milliseconds.
-const DURATIONS: [(&str, i64); 5] =
-    [("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000), ("y", 31_536_000_000)];
-/// Units of a size, bytes.
-const SIZES: [(&str, u64); 6] = [
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-];
-/// The shortest retention, milliseconds: what memory holds.
-const LEAST_RETENTION_MS: i64 = series::limits::DEFAULT_RETENTION_MS;
+/// Where a book's telemetry is kept unless it or the command line says otherwise, beside `book.toml`.
+pub(super) const DATA_DIR: &str = ".loggia";
+/// The folder of telemetry in a data folder.
+const TELEMETRY: &str = "telemetry";
 
-/// `15d` as milliseconds.
-pub(crate) fn parse_retention(text: &str) -> Result<i64, String> {
-    let help = "expected a whole number and m, h, d, w or y, for instance 15d";
-    let (unit, ms) = DURATIONS.iter().find(|(unit, _)| text.ends_with(unit)).ok_or(help)?;
-    let number: i64 = text[..text.len() - unit.len()].parse().map_err(|_| help)?;
-    let ms = number.checked_mul(*ms).ok_or(help)?;
-    if ms < LEAST_RETENTION_MS {
-        return Err("the least is 2h, which is kept in memory anyway".to_owned());
-    }
-    Ok(ms)
+/// Where telemetry is kept and for how long, as whoever starts the server wants it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Where.
+    pub place: Place,
+    /// Milliseconds; `None` for what `book.toml` says, or else 15 days.
+    pub retention_ms: Option<i64>,
+    /// Bytes; `None` for what `book.toml` says, or else 2 GB.
+    pub retention_bytes: Option<u64>,
 }
 
-/// `2GB` as bytes.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    let help = "expected a whole number and MB, GB, TB, MiB, GiB or TiB, for instance 2GB";
-    let (unit, bytes) = SIZES.iter().find(|(unit, _)| text.ends_with(unit)).ok_or(help)?;
-    let number: u64 = text[..text.len() - unit.len()].parse().map_err(|_| help)?;
-    let bytes = number.checked_mul(*bytes).ok_or(help)?;
-    if bytes < DiskOptions::LEAST_BYTES {
-        return Err(format!("the least is {} MB", DiskOptions::LEAST_BYTES / 1_000_000));
-    }
-    Ok(bytes)
+/// A place for telemetry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// As `book.toml` says, else in `.loggia` beside it; a folder without `book.toml` is not written to.
+    #[default]
+    Book,
+    /// In memory only.
+    Memory,
+    /// A data folder.
+    Folder(PathBuf),
 }
 
-/// Opens the store; on a terminal a bar shows how far it is.
-pub(super) fn open(kept: Option<&DiskOptions>) -> anyhow::Result<Backend> {
-    let Some(options) = kept else { return Ok(Backend::new(Limits::default())) };
+impl Keep {
+    /// In a data folder, as long as usual.
+    pub fn folder(data_dir: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Folder(data_dir.into()), ..Self::default() }
+    }
+}
+
+/// A data folder, and whether somebody named it.
+struct Chosen {
+    data_dir: PathBuf,
+    named: bool,
+}
+
+fn choose(wanted: &Keep, book: &Path, config: &Config) -> Option<Chosen> {
+    let named = |data_dir| Some(Chosen { data_dir, named: true });
+    match (&wanted.place, &config.keep.place) {
+        (Place::Memory, _) | (Place::Book, KeepPlace::Memory) => None,
+        (Place::Folder(folder), _) => named(folder.clone()),
+        (Place::Book, KeepPlace::Folder(folder)) => named(book.join(folder)),
+        (Place::Book, KeepPlace::Unsaid) => book
+            .join("book.toml")
+            .is_file()
+            .then(|| Chosen { data_dir: book.join(DATA_DIR), named: false }),
+    }
+}
+
+/// Opens the store; on a terminal a bar shows how far it is. A folder that somebody named and that cannot be used is an
+/// error; where nobody named one, memory does.
+pub(super) fn open(wanted: &Keep, book: &Path, config: &Config) -> anyhow::Result<Backend> {
+    let Some(chosen) = choose(wanted, book, config) else {
+        return Ok(Backend::new(Limits::default()));
+    };
+    let usual = DiskOptions::new(chosen.data_dir.join(TELEMETRY));
+    let options = DiskOptions {
+        retention_ms: wanted
+            .retention_ms
+            .or(config.keep.retention_ms)
+            .unwrap_or(usual.retention_ms),
+        retention_bytes: wanted
+            .retention_bytes
+            .or(config.keep.retention_bytes)
+            .unwrap_or(usual.retention_bytes),
+        ..usual
+    };
+    if !chosen.named {
+        leave_out_of_version_control(&chosen.data_dir);
+    }
+    match read(options) {
+        Err(error) if !chosen.named => {
+            tracing::warn!("{error}\ntelemetry is kept in memory only");
+            Ok(Backend::new(Limits::default()))
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// A folder that nobody asked for must not turn up among somebody's changes.
+fn leave_out_of_version_control(data_dir: &Path) {
+    let path = data_dir.join(".gitignore");
+    if !path.exists() {
+        // Where this fails the store does not open either, and says why.
+        let _ = fs::create_dir_all(data_dir).and_then(|()| fs::write(path, "*\n"));
+    }
+}
+
+fn read(options: DiskOptions) -> Result<Backend, OpenError> {
     let (began, folder) = (Instant::now(), options.folder.display().to_string());
     // It draws on a terminal only.
     let bar = ProgressBar::new(0);
@@ -62,11 +117,23 @@ pub(super) fn open(kept: Option<&DiskOptions>) -> anyhow::Result<Backend> {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
     };
-    let backend = Backend::open(Limits::default(), Clock::system(), options.clone(), &mut report)?;
+    let backend = Backend::open(Limits::default(), Clock::system(), options, &mut report)?;
     bar.finish_and_clear();
+    for damage in backend.disk_mended() {
+        tracing::warn!("{damage}");
+    }
     let (series, traces) = (backend.metrics.stats().series, backend.traces.stats().traces);
     tracing::info!(folder, series, traces, took = ?began.elapsed(), "telemetry read");
     Ok(backend)
+}
+
+/// Where telemetry is kept and how long, for the greeting.
+pub(super) fn told(backend: &Backend) -> String {
+    let Some(options) = backend.disk_options() else { return "in memory only".to_owned() };
+    let (hours, megabytes) =
+        (options.retention_ms / 3_600_000, options.retention_bytes / 1_000_000);
+    let time = if hours % 24 == 0 { format!("{} d", hours / 24) } else { format!("{hours} h") };
+    format!("{time} or {megabytes} MB in {}", options.folder.display())
 }
 
 /// `/readyz`: ready, also when the disk fails, which is then said.
@@ -86,34 +153,15 @@ pub(super) fn write_metrics(backend: &Backend, text: &mut String) {
          # TYPE loggia_disk_errors_total counter\nloggia_disk_errors_total {}",
         backend.disk_errors()
     );
+    let _ = writeln!(
+        text,
+        "# HELP loggia_disk_unreadable_total Entries on disk that could not be read back and were left out.\n\
+         # TYPE loggia_disk_unreadable_total counter\nloggia_disk_unreadable_total {}",
+        backend.disk_unreadable()
+    );
     text.push_str("# HELP loggia_disk_bytes Bytes of telemetry on disk, without the journal.\n");
     text.push_str("# TYPE loggia_disk_bytes gauge\n");
     for (kind, bytes) in ["metrics", "traces", "logs"].into_iter().zip(bytes) {
         let _ = writeln!(text, "loggia_disk_bytes{{kind=\"{kind}\"}} {bytes}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_read() {
-        for (text, ms) in
-            [("15d", DiskOptions::RETENTION_MS), ("120m", 7_200_000), ("2w", 1_209_600_000)]
-        {
-            assert_eq!(parse_retention(text), Ok(ms), "{text}");
-        }
-        for (text, bytes) in
-            [("2GB", DiskOptions::RETENTION_BYTES), ("64MB", 64_000_000), ("1GiB", 1 << 30)]
-        {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "d", "15", "1.5d", "-3d", "1h", "99999999999999999y"] {
-            assert!(parse_retention(text).is_err(), "{text}");
-        }
-        for text in ["", "GB", "2", "2gb", "1MB", "-2GB", "99999999999999TB"] {
-            assert!(parse_size(text).is_err(), "{text}");
-        }
     }
 }

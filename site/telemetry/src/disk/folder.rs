@@ -1,11 +1,16 @@
 //! The folder of the store: whose it is, which version wrote it, and opening the database in it.
 //!
 //! A folder that another process holds or a newer version wrote is refused in words. A database that is being made gets its
-//! name last, so that an end in between leaves nothing half made; a damaged end of its journal is cut off.
+//! name last, so that an end in between leaves nothing half made. What is damaged never keeps the server from starting, and
+//! never goes unsaid: the damaged end of a journal is cut off, and a database that does not open at all is set aside.
 
-use fjall::{Database, JournalRecoveryError};
+use super::damage::{Before, cut_journal, is_damage};
+use super::shelf::settings;
+use super::{LOG_BUFFER_BYTES, SERIES};
+use fjall::{Database, PersistMode};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// What the marker file says before the number of the version.
@@ -16,8 +21,6 @@ const VERSION: u32 = 1;
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of the journals of the database at most: the least that it allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-/// Where a damaged journal may be cut, bytes: with finer steps it takes longer to find the place.
-const CUT_STEP: u64 = 4096;
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -60,27 +63,56 @@ impl OpenError {
             fjall::Error::InvalidVersion(_) => {
                 Self::Newer { folder: folder.to_owned(), found: "of another database".to_owned() }
             }
+            fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::unusable(folder, error),
             fjall::Error::Io(error) => Self::unusable(folder, error),
             other => Self::unusable(folder, other),
         }
     }
 }
 
-/// The database of a folder, made if it is not there; and how many bytes of a damaged journal were cut off.
-pub(super) fn open(folder: &Path) -> Result<(Database, u64), OpenError> {
+/// The database of a folder, made if it is not there; and what of it was damaged and what was done about it, in words.
+pub(super) fn open(folder: &Path) -> Result<(Database, Vec<String>), OpenError> {
     let io_error = |error: io::Error| OpenError::unusable(folder, error);
     fs::create_dir_all(folder).map_err(io_error)?;
     check_version(folder)?;
-    let (store, unfinished) = (folder.join("store"), folder.join("store.new"));
+    let store = folder.join("store");
     if !store.exists() {
-        make(folder, &unfinished, &store)?;
+        make(folder, &store)?;
     }
-    match open_database(&store) {
-        Err(fjall::Error::JournalRecovery(damage)) => {
-            cut_damage(&store, damage).map_err(|error| OpenError::database(folder, error))
+    match open_mending(&store) {
+        Err(error) if is_damage(&error) => {
+            let aside = set_aside(folder, &store).map_err(io_error)?;
+            make(folder, &store)?;
+            let db = open_database(&store).map_err(|error| OpenError::database(folder, error))?;
+            let notes = vec![format!(
+                "the telemetry in `{}` is damaged ({error}): it is set aside as `{}`, and an empty store begins",
+                store.display(),
+                aside.display()
+            )];
+            Ok((db, notes))
         }
-        opened => opened.map(|db| (db, 0)).map_err(|error| OpenError::database(folder, error)),
+        opened => opened.map_err(|error| OpenError::database(folder, error)),
     }
+}
+
+/// Opens the database with as much of its journals as is sound.
+fn open_mending(store: &Path) -> fjall::Result<(Database, Vec<String>)> {
+    let before = Before::look(store)?;
+    let (db, notes) = match open_database(store) {
+        Err(fjall::Error::JournalRecovery(damage)) => cut_journal(store, damage)?,
+        opened => (opened?, before.missing()),
+    };
+    // It was there from the beginning on; see `make`.
+    if db.keyspace_exists(SERIES) { Ok((db, notes)) } else { Err(fjall::Error::Unrecoverable) }
+}
+
+/// Gives the folder of a database another name, which says that it is damaged.
+fn set_aside(folder: &Path, store: &Path) -> io::Result<PathBuf> {
+    let names = (1_u32..).map(|number| folder.join(format!("store.damaged-{number}")));
+    let mut free = names.filter(|path| !path.exists());
+    let aside = free.next().ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(store, &aside)?;
+    Ok(aside)
 }
 
 fn check_version(folder: &Path) -> Result<(), OpenError> {
@@ -97,8 +129,9 @@ fn check_version(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn make(folder: &Path, unfinished: &Path, store: &Path) -> Result<(), OpenError> {
+fn make(folder: &Path, store: &Path) -> Result<(), OpenError> {
     let io_error = |error: io::Error| OpenError::unusable(folder, error);
+    let unfinished = folder.join("store.new");
     // Whoever makes one at the same time holds this file.
     let gate = OpenOptions::new().create(true).append(true).open(folder.join("making"));
     let gate = gate.map_err(io_error)?;
@@ -106,69 +139,29 @@ fn make(folder: &Path, unfinished: &Path, store: &Path) -> Result<(), OpenError>
         return Err(OpenError::Held(folder.to_owned()));
     }
     if unfinished.exists() {
-        fs::remove_dir_all(unfinished).map_err(io_error)?;
+        fs::remove_dir_all(&unfinished).map_err(io_error)?;
     }
     let marker = folder.join("VERSION.new");
     fs::write(&marker, format!("{MARKER}{VERSION}\n")).map_err(io_error)?;
     File::open(&marker).and_then(|file| file.sync_all()).map_err(io_error)?;
     fs::rename(&marker, folder.join("VERSION")).map_err(io_error)?;
-    drop(open_database(unfinished).map_err(|error| OpenError::database(folder, error))?);
-    fs::rename(unfinished, store).map_err(io_error)?;
+    let database_error = |error| OpenError::database(folder, error);
+    let db = open_database(&unfinished).map_err(database_error)?;
+    db.keyspace(SERIES, || settings(LOG_BUFFER_BYTES)).map_err(database_error)?;
+    db.persist(PersistMode::SyncAll).map_err(database_error)?;
+    drop(db);
+    fs::rename(&unfinished, store).map_err(io_error)?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error)
 }
 
-fn open_database(store: &Path) -> fjall::Result<Database> {
-    Database::builder(store)
-        .cache_size(CACHE_BYTES)
-        .max_journaling_size(JOURNAL_BYTES)
-        .worker_threads(1)
-        .open()
-}
-
-/// Opens a database whose newest journal is damaged with as much of the journal as is sound. What stands in it is only known
-/// to the database, so the longest part that opens is searched for; the whole of it is kept beside.
-fn cut_damage(store: &Path, damage: JournalRecoveryError) -> fjall::Result<(Database, u64)> {
-    let Some(journal) = newest_journal(store)? else {
-        return Err(fjall::Error::JournalRecovery(damage));
+/// Opens a database. The library panics at some kinds of damage, which is an error like others here.
+pub(super) fn open_database(store: &Path) -> fjall::Result<Database> {
+    let open = || {
+        Database::builder(store)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(1)
+            .open()
     };
-    let whole = journal.with_extension("damaged");
-    fs::copy(&journal, &whole)?;
-    let length = fs::metadata(&whole)?.len();
-    let (mut sound, mut damaged) = (0, length.div_ceil(CUT_STEP));
-    while sound + 1 < damaged {
-        let middle = sound.midpoint(damaged);
-        put_back(&whole, &journal, middle * CUT_STEP)?;
-        match open_database(store) {
-            Ok(_) => sound = middle,
-            Err(fjall::Error::JournalRecovery(_)) => damaged = middle,
-            Err(other) => return Err(other),
-        }
-    }
-    put_back(&whole, &journal, sound * CUT_STEP)?;
-    let lost = length - sound * CUT_STEP;
-    tracing::warn!(
-        "the journal `{}` was damaged: its last {lost} bytes are cut off and kept in `{}`",
-        journal.display(),
-        whole.display()
-    );
-    Ok((open_database(store)?, lost))
-}
-
-fn put_back(whole: &Path, journal: &Path, length: u64) -> io::Result<()> {
-    fs::copy(whole, journal)?;
-    OpenOptions::new().write(true).open(journal)?.set_len(length)
-}
-
-fn newest_journal(store: &Path) -> io::Result<Option<PathBuf>> {
-    let mut journals = Vec::new();
-    for entry in fs::read_dir(store)? {
-        let path = entry?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        if path.extension().is_some_and(|end| end == "jnl")
-            && let Some(number) = number
-        {
-            journals.push((number, path));
-        }
-    }
-    Ok(journals.into_iter().max().map(|(_, path)| path))
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or(Err(fjall::Error::Unrecoverable))
 }

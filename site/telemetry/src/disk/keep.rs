@@ -3,6 +3,7 @@
 //! The backend's housekeeping calls it.
 
 use super::record::{BLOCK_LIST, block_key, encode_list};
+use super::room::free_bytes;
 use super::shelf::settings;
 use super::{Disk, LOG_BUFFER_BYTES, Log, Unfinished};
 use fjall::PersistMode;
@@ -17,6 +18,7 @@ const SERIES_AT_A_TIME: usize = 500;
 impl Disk {
     /// Writes the blocks that are due at `now_ms` and drops what is too old or too much.
     pub(crate) fn keep(&self, head: &Head, now_ms: i64) {
+        self.look_for_room();
         let block_ms = self.options.block_ms;
         let over = now_ms.saturating_sub(head.limits().late_ms);
         self.archive(head, over.div_euclid(block_ms) * block_ms);
@@ -26,12 +28,19 @@ impl Disk {
 
     /// Puts everything before `end_ms` into blocks, unless that is done.
     pub(crate) fn archive(&self, head: &Head, end_ms: i64) {
-        if self.failure().is_none() {
+        if self.faults.failure().is_none() {
             let written = self.finish_block(head).and_then(|()| self.start_block(head, end_ms));
             self.settle_upkeep(written);
         }
         // A disk that takes nothing must not make the memory grow.
-        head.hold_unarchived(self.failure().is_none());
+        head.hold_unarchived(self.faults.failure().is_none());
+    }
+
+    /// Halts writing while the disk has little room.
+    pub(super) fn look_for_room(&self) {
+        if let Some(free) = free_bytes(&self.options.folder) {
+            self.faults.room(free, self.options.spare_bytes);
+        }
     }
 
     /// Forgets series that have no samples any more.
@@ -43,8 +52,7 @@ impl Disk {
 
     fn settle_upkeep(&self, result: fjall::Result<()>) {
         if let Err(error) = result {
-            self.write_errors.add(1);
-            self.fault(&error);
+            self.faults.write_failed(&error);
         }
     }
 
@@ -60,8 +68,11 @@ impl Disk {
 
     fn start_block(&self, head: &Head, end_ms: i64) -> fjall::Result<()> {
         let start_ms = self.archived_to.load(Relaxed);
+        if end_ms <= start_ms {
+            return Ok(());
+        }
         let oldest_ms = head.block(start_ms, end_ms).map(|(_, chunk)| chunk.min_t()).min();
-        let Some(oldest_ms) = oldest_ms.filter(|_| end_ms > start_ms) else { return Ok(()) };
+        let Some(oldest_ms) = oldest_ms else { return Ok(()) };
         let part = self.metrics.part_for(start_ms.max(oldest_ms))?;
         // From here on the block has to be written with this very end: what is written of it is then written over.
         part.keyspace.insert(block_key(BLOCK_LIST, end_ms), [])?;

@@ -11,12 +11,17 @@
 //! 4. What is beyond the retention goes in parts, see `shelf`.
 //!
 //! When the disk fails, memory goes on, the failure is counted and said, and nothing more is written until the next start.
+//! While the disk has little room left, nothing is written either, and writing goes on by itself once there is room.
+//! What cannot be read back is left out, counted and said.
 
 mod archive;
+mod damage;
+mod fault;
 mod folder;
 mod keep;
 mod record;
 mod replay;
+mod room;
 mod shelf;
 mod sync;
 
@@ -24,7 +29,7 @@ pub use folder::OpenError;
 pub use replay::Progress;
 pub(crate) use replay::Stores;
 
-use crate::Counter;
+use fault::Faults;
 use fjall::{Database, Keyspace};
 use series::Noted;
 use shelf::{Part, Shelf, settings};
@@ -41,6 +46,8 @@ use traces::{Span, TraceId};
 const SYNC_EVERY: Duration = Duration::from_millis(250);
 /// Of the bytes on disk, what metrics, traces and logs may take, in percent.
 const SHARES: [u64; 3] = [50, 35, 15];
+/// The keyspace of the list of series.
+const SERIES: &str = "series";
 /// Bytes of the write-ahead log, and of the list of series, that wait in memory.
 const LOG_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -56,6 +63,8 @@ pub struct DiskOptions {
     pub retention_bytes: u64,
     /// Milliseconds of metrics that are written as one block. At the start about two blocks are read into memory.
     pub block_ms: i64,
+    /// Bytes that are left free on the disk; with less nothing is written.
+    pub spare_bytes: u64,
 }
 
 impl DiskOptions {
@@ -67,6 +76,8 @@ impl DiskOptions {
     pub const LEAST_BYTES: u64 = 64_000_000;
     /// A block unless configured otherwise: an hour, in milliseconds.
     pub const BLOCK_MS: i64 = 60 * 60 * 1000;
+    /// Bytes left free unless configured otherwise: 64 MiB, so that a file of the database that is begun can be ended.
+    pub const SPARE_BYTES: u64 = 64 * 1024 * 1024;
 
     /// The usual limits for a folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -75,6 +86,7 @@ impl DiskOptions {
             retention_ms: Self::RETENTION_MS,
             retention_bytes: Self::RETENTION_BYTES,
             block_ms: Self::BLOCK_MS,
+            spare_bytes: Self::SPARE_BYTES,
         }
     }
 }
@@ -109,18 +121,16 @@ pub(crate) struct Disk {
     archived_to: AtomicI64,
     unfinished: Mutex<Option<Unfinished>>,
     number: AtomicU64,
-    /// Appends that the disk did not take.
-    pub(crate) write_errors: Counter,
-    failure: Mutex<Option<String>>,
+    pub(crate) faults: Arc<Faults>,
     syncing: Syncing,
 }
 
 impl Disk {
-    fn new(options: DiskOptions, db: Database) -> fjall::Result<Self> {
+    fn new(options: DiskOptions, db: Database, mended: Vec<String>) -> fjall::Result<Self> {
         let bytes = |share: usize| options.retention_bytes / 100 * SHARES[share];
         let shelf = |kind, share| Shelf::open(&db, kind, options.retention_ms, bytes(share));
         Ok(Self {
-            series: db.keyspace("series", || settings(LOG_BUFFER_BYTES))?,
+            series: db.keyspace(SERIES, || settings(LOG_BUFFER_BYTES))?,
             metrics: Arc::new(shelf("metrics", 0)?),
             traces: shelf("traces", 1)?,
             logs: shelf("logs", 2)?,
@@ -128,18 +138,22 @@ impl Disk {
             archived_to: AtomicI64::new(i64::MIN),
             unfinished: Mutex::default(),
             number: AtomicU64::new(0),
-            write_errors: Counter::default(),
-            failure: Mutex::default(),
+            faults: Arc::new(Faults::new(&options.folder, mended)),
             syncing: Syncing::start(&db),
             options,
             db,
         })
     }
 
+    /// Where and for how long.
+    pub(crate) fn options(&self) -> &DiskOptions {
+        &self.options
+    }
+
     /// Writes down samples that were stored in memory.
     pub(crate) fn append_samples(&self, noted: Noted) {
         let newest_ms = noted.samples().iter().map(|(_, sample)| sample.t).max();
-        let Some(newest_ms) = newest_ms else { return };
+        let Some(newest_ms) = newest_ms.filter(|_| self.faults.may_write()) else { return };
         let wals = self.wals.read().unwrap_or_else(PoisonError::into_inner);
         let Some(wal) = wals.last() else { return };
         wal.newest_ms.fetch_max(newest_ms, Relaxed);
@@ -173,6 +187,9 @@ impl Disk {
         request: &[u8],
         traces: &BTreeSet<TraceId>,
     ) {
+        if !self.faults.may_write() {
+            return;
+        }
         let written = shelf.part_for(now_ms).and_then(|part| {
             let key = record::batch_key(now_ms, self.next_number());
             let mut batch = self.db.batch();
@@ -191,19 +208,14 @@ impl Disk {
         let prefix = record::trace_prefix(id);
         let mut spans = Vec::new();
         for part in self.traces.parts() {
-            for found in part.keyspace.prefix(&prefix) {
-                let batch = found.key().and_then(|key| part.keyspace.get(&key[prefix.len()..]));
-                let request = batch.inspect_err(|error| self.fault(error)).ok().flatten();
+            for (key, _) in self.faults.readable(part.keyspace.prefix(&prefix)) {
+                let batch = part.keyspace.get(&key[prefix.len()..]);
+                let request = self.faults.read(batch).flatten();
                 let decoded = request.and_then(|bytes| replay::decode_spans(&bytes));
                 spans.extend(decoded.into_iter().flatten().filter(|span| span.trace_id == *id));
             }
         }
         spans
-    }
-
-    /// Why nothing is written any more, if so.
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Bytes of metrics, traces and logs on disk, without the journal.
@@ -223,20 +235,9 @@ impl Disk {
                 true
             }
             Err(error) => {
-                self.write_errors.add(1);
-                self.fault(&error);
+                self.faults.write_failed(&error);
                 false
             }
-        }
-    }
-
-    fn fault(&self, error: &fjall::Error) {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.is_none() {
-            let folder = self.options.folder.display();
-            let why = format!("telemetry is kept in memory only: `{folder}` fails: {error}");
-            tracing::error!("{why}\nhelp: make room or mend the folder, then start again");
-            *failure = Some(why);
         }
     }
 }

@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use series::{Head, Labels, Restoring};
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use traces::{LogRecord, LogStore, Span, TraceStore};
 
 /// Records between two reports of how far it is.
@@ -48,9 +48,10 @@ impl Disk {
         report: Report<'_>,
     ) -> Result<Self, OpenError> {
         let at = options.folder.clone();
-        let (db, _) = folder::open(&at)?;
-        Self::new(options, db)
+        let (db, mended) = folder::open(&at)?;
+        Self::new(options, db, mended)
             .and_then(|mut disk| disk.fill(stores, report).map(|()| disk))
+            .inspect(Self::look_for_room)
             .map_err(|error| OpenError::database(&at, error))
     }
 
@@ -62,21 +63,21 @@ impl Disk {
             stores.traces.append(spans, at);
             Some(())
         };
-        self.fill_newest("traces", &self.traces, spans, take_spans, report)?;
+        self.fill_newest("traces", &self.traces, spans, take_spans, report);
         let take_logs = |_, bytes: &[u8]| {
             stores.logs.append(decode_logs(bytes)?);
             Some(())
         };
-        self.fill_newest("logs", &self.logs, records, take_logs, report)
+        self.fill_newest("logs", &self.logs, records, take_logs, report);
+        Ok(())
     }
 
     fn fill_metrics(&mut self, head: &Head, report: Report<'_>) -> fjall::Result<()> {
-        let lists = self.block_lists()?;
+        let lists = self.block_lists();
         let floor_ms = lists.iter().map(|(end_ms, _, _)| *end_ms).max().unwrap_or(i64::MIN);
         self.archived_to.store(floor_ms, Relaxed);
         let mut restoring = head.restore(floor_ms);
-        for entry in self.series.iter() {
-            let (key, bytes) = entry.into_inner()?;
+        for (key, bytes) in self.faults.readable(self.series.iter()) {
             let id = key.as_ref().try_into().map(u64::from_be_bytes);
             if let (Ok(id), Some(labels)) = (id, Labels::decode(&mut &*bytes)) {
                 restoring.series(id, &labels);
@@ -88,16 +89,17 @@ impl Disk {
         self.replay_logs(&mut restoring, report)?;
         let empty = restoring.finish();
         self.forget_series(&empty);
-        head.attach(std::sync::Arc::new(Blocks(self.metrics.clone())));
+        let (shelf, faults) = (self.metrics.clone(), self.faults.clone());
+        head.attach(Arc::new(Blocks { shelf, faults }));
         Ok(())
     }
 
     /// End, start and series of each finished block; an unfinished one is remembered.
-    fn block_lists(&self) -> fjall::Result<Vec<(i64, i64, Vec<u64>)>> {
+    fn block_lists(&self) -> Vec<(i64, i64, Vec<u64>)> {
         let mut lists = Vec::new();
         for part in self.metrics.parts() {
-            for entry in part.keyspace.prefix(BLOCK_LIST.to_be_bytes()) {
-                let (key, bytes) = entry.into_inner()?;
+            let found = part.keyspace.prefix(BLOCK_LIST.to_be_bytes());
+            for (key, bytes) in self.faults.readable(found) {
                 let Some(end_ms) = record::block_end(&key) else { continue };
                 match record::decode_list(&bytes) {
                     Some((start_ms, ids)) => lists.push((end_ms, start_ms, ids)),
@@ -109,7 +111,7 @@ impl Disk {
                 }
             }
         }
-        Ok(lists)
+        lists
     }
 
     fn replay_logs(&self, restoring: &mut Restoring<'_>, report: Report<'_>) -> fjall::Result<()> {
@@ -125,9 +127,9 @@ impl Disk {
         }
         let total = logs.iter().map(|log| log.keyspace.approximate_len()).sum();
         let mut done = 0;
+        report(Progress { what: "metrics", done, total });
         for log in &logs {
-            for entry in log.keyspace.iter() {
-                let (key, bytes) = entry.into_inner()?;
+            for (key, bytes) in self.faults.readable(log.keyspace.iter()) {
                 let number = key.as_ref().try_into().map_or(0, u64::from_be_bytes);
                 self.number.fetch_max(number + 1, Relaxed);
                 for (id, sample) in record::decode_samples(&bytes).unwrap_or_default() {
@@ -152,39 +154,38 @@ impl Disk {
         most_bytes: usize,
         mut take: impl FnMut(i64, &[u8]) -> Option<()>,
         report: Report<'_>,
-    ) -> fjall::Result<()> {
-        let newest = newest_batches(shelf, most_bytes)?;
+    ) {
+        let newest = self.newest_batches(shelf, most_bytes);
         let total = newest.len();
         for (done, (part, key)) in newest.iter().rev().enumerate() {
             let number = key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
             self.number.fetch_max(number + 1, Relaxed);
-            let Some(bytes) = part.keyspace.get(key)? else { continue };
+            let Some(bytes) = self.faults.read(part.keyspace.get(key)).flatten() else { continue };
             let taken = record::batch_time(key).and_then(|at| take(at, &bytes));
             if taken.is_none() {
-                tracing::warn!("a batch of {what} cannot be read and is left out");
+                self.faults.unreadable(&format!("a batch of {what} makes no sense"));
             }
             if done % REPORT_EVERY == 0 {
                 report(Progress { what, done, total });
             }
         }
-        Ok(())
     }
-}
 
-/// Keys of the newest batches, the newest first.
-fn newest_batches(shelf: &Shelf, most_bytes: usize) -> fjall::Result<Vec<(Part, Vec<u8>)>> {
-    let (mut newest, mut bytes) = (Vec::new(), 0);
-    for part in shelf.parts().into_iter().rev() {
-        for entry in part.keyspace.prefix(record::batch_prefix()).rev() {
-            let (key, value) = entry.into_inner()?;
-            bytes += value.len();
-            if bytes > most_bytes {
-                return Ok(newest);
+    /// Keys of the newest batches, the newest first.
+    fn newest_batches(&self, shelf: &Shelf, most_bytes: usize) -> Vec<(Part, Vec<u8>)> {
+        let (mut newest, mut bytes) = (Vec::new(), 0);
+        for part in shelf.parts().into_iter().rev() {
+            let batches = part.keyspace.prefix(record::batch_prefix()).rev();
+            for (key, value) in self.faults.readable(batches) {
+                bytes += value.len();
+                if bytes > most_bytes {
+                    return newest;
+                }
+                newest.push((part.clone(), key.to_vec()));
             }
-            newest.push((part.clone(), key.to_vec()));
         }
+        newest
     }
-    Ok(newest)
 }
 
 /// The spans of a request that was kept.
