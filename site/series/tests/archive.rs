@@ -62,10 +62,11 @@ proptest! {
                 (result, known) => prop_assert!(false, "{result:?} {known:?}"),
             }
         }
+        let newest = *expected.keys().last().unwrap();
         let expected: Vec<_> = expected.into_iter().map(|(t, v)| Sample { t, v }).collect();
         prop_assert_eq!(&all(&head)["x"], &expected);
         prop_assert_eq!(head.stats().samples, expected.len());
-        let late = head.append(&named("x"), now - 2_001, 1.0);
+        let late = head.append(&named("x"), newest - 2_001, 1.0);
         let too_late = matches!(late, Err(AppendError::OutOfOrder { .. }));
         prop_assert!(too_late, "{:?}", late);
     }

@@ -318,9 +318,9 @@ fn damage_is_survived_and_told() {
     let mut turn = 0;
     for file in files(&sound.folder.join("store")) {
         let name = file.strip_prefix(&sound.folder).unwrap();
-        // Two of the four for each file, in turn.
+        // One of the four for each file, in turn.
         turn += 1;
-        for (kind, damage) in kinds.into_iter().skip(turn % 2).step_by(2) {
+        for (kind, damage) in kinds.into_iter().skip(turn % 4).step_by(4) {
             let at = folder.path().join("damaged");
             copy(&sound.folder, &at);
             damage(&at.join(name));
@@ -349,5 +349,5 @@ fn damage_is_survived_and_told() {
         }
     }
     assert!(faults.is_empty(), "{outcomes:?} {faults:#?}");
-    assert!(outcomes["told"] > 10 && outcomes.values().sum::<usize>() > 50, "{outcomes:?}");
+    assert!(outcomes["told"] > 10 && outcomes.values().sum::<usize>() > 25, "{outcomes:?}");
 }
