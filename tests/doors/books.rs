@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tests::{Program, binary, free_port, get, run_to_end, within};
+use tests::{binary, get, run_to_end, serve, within};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -169,19 +169,8 @@ fn redirects_and_added_files_are_written() {
 #[test]
 fn the_server_redirects_and_follows_included_files() {
     let dir = moved();
-    let port = free_port();
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args([
-            "--port",
-            &port.to_string(),
-            "--otlp-grpc-port",
-            &free_port().to_string(),
-            "--otlp-http-port",
-            &free_port().to_string(),
-        ]))
-        .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let (_program, url) = serve(dir.path());
+    let url = |path: &str| format!("{url}/{path}");
     let old = get(&url("old/page.html")).unwrap();
     assert_eq!(old.status, 308, "{}", old.headers);
     assert!(old.headers.contains("location: ../page.html"), "{}", old.headers);

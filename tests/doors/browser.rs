@@ -1,10 +1,8 @@
 //! Runs the scripts of `tests/browser` in headless Chromium.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use tests::{Program, binary, free_port, repository, run_to_end};
+use tests::{repository, run_to_end, serve};
 
 /// Whether `tests/run` prepared Chromium; says so when it did not.
 pub(crate) fn is_there() -> bool {
@@ -37,22 +35,8 @@ fn hot_reload_keeps_the_place() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("index.md");
     fs::write(&file, long_page()).unwrap();
-    let port = free_port().to_string();
-    let mut program = serve(dir.path(), &port);
-    program.wait_for("Ctrl-C", Duration::from_secs(10)).unwrap();
-    run("reload.mjs", &[&format!("http://127.0.0.1:{port}/"), file.to_str().unwrap()]);
-}
-
-fn serve(dir: &Path, port: &str) -> Program {
-    Program::start(Command::new(binary("loggia")).arg("serve").arg(dir).args([
-        "--port",
-        port,
-        "--otlp-grpc-port",
-        "0",
-        "--otlp-http-port",
-        "0",
-    ]))
-    .unwrap()
+    let (_program, url) = serve(dir.path());
+    run("reload.mjs", &[&format!("{url}/"), file.to_str().unwrap()]);
 }
 
 fn long_page() -> String {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::{Program, binary, free_port, get, run_to_end, send, within};
+use tests::{binary, free_port, get, run_to_end, send, serve, within};
 
 const SOON: Duration = Duration::from_secs(10);
 const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia]\n[output.loggia.services.gateway]\n\
@@ -14,21 +14,6 @@ const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia]\n[output.loggia.service
 const PAGE: &str = "# Shop\n\n```mermaid\ngraph LR\n  gateway[Gateway] --> orders[Orders]\n  \
                     gateway --> payments[Payments]\n```\n\n```kpi-grid\n\
                     [{\"label\": \"Lanes\", \"value\": \"< 5\", \"query\": \"vector(3)\"}]\n```\n";
-
-fn serve(dir: &Path) -> (Program, String) {
-    let port = free_port().to_string();
-    let mut program = Program::start(Command::new(binary("loggia")).arg("serve").arg(dir).args([
-        "--port",
-        &port,
-        "--otlp-grpc-port",
-        "0",
-        "--otlp-http-port",
-        "0",
-    ]))
-    .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    (program, format!("http://127.0.0.1:{port}"))
-}
 
 /// `loggia check --live`, judging what the server has seen so far.
 fn check(dir: &Path, url: &str, more: &[&str]) -> Output {

@@ -4,8 +4,7 @@ use crate::browser;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use tests::{Program, binary, free_port, run_to_end};
+use tests::{binary, run_to_end, serve};
 
 fn book(dir: &Path) {
     let filler = "A paragraph that takes some room on the page.\n\n".repeat(30);
@@ -23,19 +22,8 @@ fn hot_reload_changes_what_changed_and_nothing_else() {
     }
     let dir = tempfile::tempdir().unwrap();
     book(dir.path());
-    let port = free_port().to_string();
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args([
-            "--port",
-            &port,
-            "--otlp-grpc-port",
-            "0",
-            "--otlp-http-port",
-            "0",
-        ]))
-        .unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(10)).unwrap();
-    browser::run("hot.mjs", &[&format!("http://127.0.0.1:{port}/"), dir.path().to_str().unwrap()]);
+    let (_program, url) = serve(dir.path());
+    browser::run("hot.mjs", &[&format!("{url}/"), dir.path().to_str().unwrap()]);
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use crate::browser;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use tests::{Program, binary, free_port, repository, run_to_end};
+use tests::{binary, repository, run_to_end, serve};
 
 /// A book with one page that has everything.
 fn write_book(dir: &Path) {
@@ -22,19 +21,7 @@ fn markdown_in_the_browser() {
     }
     let dir = tempfile::tempdir().unwrap();
     write_book(dir.path());
-    let port = free_port().to_string();
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args([
-            "--port",
-            &port,
-            "--otlp-grpc-port",
-            "0",
-            "--otlp-http-port",
-            "0",
-        ]))
-        .unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(20)).unwrap();
-    let url = format!("http://127.0.0.1:{port}");
+    let (_program, url) = serve(dir.path());
     browser::run("markdown.mjs", &[&format!("{url}/")]);
     browser::run("axe.mjs", &[&url, "/"]);
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::{Program, binary, free_port, get, run_to_end, send, shared, within};
+use tests::{binary, get, run_to_end, send, serve, shared, within};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -99,21 +99,6 @@ pub(crate) fn write_book(dir: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-}
-
-pub(crate) fn serve(dir: &Path) -> (Program, String) {
-    let port = free_port().to_string();
-    let mut program = Program::start(Command::new(binary("loggia")).arg("serve").arg(dir).args([
-        "--port",
-        &port,
-        "--otlp-grpc-port",
-        "0",
-        "--otlp-http-port",
-        "0",
-    ]))
-    .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    (program, format!("http://127.0.0.1:{port}"))
 }
 
 fn build(dir: &Path) -> String {

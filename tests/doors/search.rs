@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tests::{Program, binary, free_port, get, run_to_end, within};
+use tests::{binary, get, run_to_end, serve, within};
 
 const BOOK: &[(&str, &str)] = &[
     (
@@ -114,16 +114,6 @@ fn a_build_writes_an_index_that_finds() {
         page.contains("needs JavaScript") && page.contains("href=\"guide/orders.html\""),
         "{page}"
     );
-}
-
-fn serve(dir: &Path) -> (Program, String) {
-    let port = free_port().to_string();
-    let mut command = Command::new(binary("loggia"));
-    command.arg("serve").arg(dir).args(["--port", &port]);
-    command.args(["--otlp-grpc-port", "0", "--otlp-http-port", "0"]);
-    let mut program = Program::start(&mut command).unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(10)).unwrap();
-    (program, format!("http://127.0.0.1:{port}"))
 }
 
 #[test]

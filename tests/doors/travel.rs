@@ -5,7 +5,7 @@ use crate::{browser, navigation};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use tests::{binary, run_to_end};
+use tests::{binary, run_to_end, serve};
 
 const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia.services.orders]\n";
 const FILLER: &str = "A paragraph that takes some room on the page.\n\n";
@@ -34,7 +34,7 @@ fn visits_figures_and_changes_do_not_meet() {
     }
     let dir = tempfile::tempdir().unwrap();
     write_book(dir.path());
-    let (_program, url) = navigation::serve(dir.path());
+    let (_program, url) = serve(dir.path());
     browser::run("travel.mjs", &[&url, dir.path().to_str().unwrap()]);
 }
 
@@ -49,7 +49,7 @@ fn a_theme_changes_while_it_is_served() {
     fs::create_dir(&theme).unwrap();
     fs::write(theme.join("custom.css"), "main h1 { color: rgb(200, 0, 0) }").unwrap();
     fs::write(theme.join("header.html"), "<p>Draft of March</p>").unwrap();
-    let (_program, url) = navigation::serve(dir.path());
+    let (_program, url) = serve(dir.path());
     browser::run("theme.mjs", &[&format!("{url}/guide/pilots.html"), theme.to_str().unwrap()]);
 }
 

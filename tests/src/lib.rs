@@ -8,5 +8,5 @@ mod wait;
 
 pub use fast::FastClock;
 pub use http::{Answer, get, send};
-pub use program::{Program, binary, free_port, repository, run_to_end, send_signal, shared};
+pub use program::{Program, binary, free_port, repository, run_to_end, send_signal, serve, shared};
 pub use wait::{until, within};

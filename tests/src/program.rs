@@ -9,6 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// A book is served within this time, on a machine with other things to do.
+const SERVED: Duration = Duration::from_secs(30);
+
 /// A program gets this long to end by itself before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,17 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port can be had");
     listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// `loggia serve DIR` at free ports, and the address of its book, once it answers.
+pub fn serve(dir: &Path) -> (Program, String) {
+    let port = free_port();
+    let mut command = Command::new(binary("loggia"));
+    command.arg("serve").arg(dir).args(["--port", &port.to_string()]);
+    command.args(["--otlp-grpc-port", "0", "--otlp-http-port", "0"]);
+    let mut program = Program::start(&mut command).unwrap_or_else(|error| panic!("{error:#}"));
+    program.wait_for("Ctrl-C", SERVED).unwrap_or_else(|error| panic!("{error:#}"));
+    (program, format!("http://127.0.0.1:{port}"))
 }
 
 /// Runs a command that ends by itself.
