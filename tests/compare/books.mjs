@@ -95,7 +95,8 @@ export function tools(book, dir, work, given) {
 
 /**
  * Copies a book, and takes out of its `book.toml` the renderers other than HTML, and the
- * preprocessors that stand in none of the four repositories.
+ * preprocessors that stand in none of the four repositories. `{ used, left }`: names of the
+ * preprocessors that stay, and of those that were taken out.
  */
 export function copy(dir, to, programs) {
   fs.rmSync(to, { recursive: true, force: true });
@@ -104,11 +105,13 @@ export function copy(dir, to, programs) {
   const file = path.join(to, "book.toml");
   let skip = false;
   const lines = [];
+  const [used, left] = [[], []];
   for (const line of fs.readFileSync(file, "utf8").split("\n")) {
     const table = line.match(/^\[\[?\s*([^\]]*?)\s*\]/);
     if (table) {
       const [kind, name] = table[1].split(".");
       skip = (kind === "output" && name !== "html") || (kind === "preprocessor" && !programs[name]);
+      if (kind === "preprocessor" && name) (skip ? left : used).push(name);
       if (kind === "preprocessor" && !skip) {
         lines.push(line, `command = ${JSON.stringify(programs[name])}`);
         continue;
@@ -118,6 +121,7 @@ export function copy(dir, to, programs) {
     if (!skip && !older) lines.push(line);
   }
   fs.writeFileSync(file, lines.join("\n"));
+  return { used, left };
 }
 
 /** Takes the front matter out of all pages, as the book's own preprocessor would. */

@@ -78,7 +78,16 @@ function links(theirs, ours, both) {
     `  broken: mdBook ${left.broken.length}, Loggia ${right.broken.length}, of these broken at mdBook's ` +
       `too ${right.broken.filter((link) => known.has(link)).length}, excused by name ${right.broken.filter((link) => link in LINKS).length}`,
   );
+  for (const link of right.broken.filter((link) => known.has(link))) console.log(`    broken in the book: ${link}`);
   differ("link broken only at Loggia's", more);
+}
+
+/** Errors about links on pages where every link leads to its end: alarms that are false. */
+function alarms(said, ours) {
+  const all = [...said.matchAll(/^error\[L004\]: (.*)\n\s*--> [^\n]*?src\/([^:\n]+)\.md:/gm)];
+  const pages = all.map(([, message, stem]) => [message, `${stem.replace(/(^|\/)README$/, "$1index")}.html`]);
+  const sound = ([, page]) => !ours.files.has(page) || !ours.links(page).some((link) => link.broken || link.outside);
+  differ("false alarm", pages.filter(sound).map(([message, page]) => `${page}: ${message}`));
 }
 
 /** What `loggia build` found, by severity and code. */
@@ -94,13 +103,11 @@ function found(said) {
 function compare(book, programs) {
   const dir = source(book, given.work, given.from);
   const made = given["no-tools"] ? { missing: "left out by --no-tools" } : tools(book, dir, given.work, given.tools);
-  const used = made.found ?? {};
-  const list = Object.keys(used).join(", ");
-  const without = `without the book's own preprocessors (${made.missing})`;
-  console.log(`${book.name}: ${made.found ? `preprocessors: ${list || "none of the book's own"}` : without}`);
   const here = path.join(given.work, book.name);
-  copy(dir, path.join(here, "source"), used);
-  if (book.frontMatter && !made.found) {
+  const { used, left } = copy(dir, path.join(here, "source"), made.found ?? {});
+  const why = made.missing ? ` (${made.missing})` : "";
+  console.log(`${book.name}: preprocessors: ${used.join(", ") || "none"}; left out of both: ${left.join(", ") || "none"}${why}`);
+  if (book.frontMatter && used.length === 0) {
     dropFrontMatter(path.join(here, "source"));
     console.log("  the front matter is taken out for both, as the book's preprocessor would");
   }
@@ -118,6 +125,7 @@ function compare(book, programs) {
   const both = pages(...sites);
   headings(...sites, both);
   links(...sites, both);
+  alarms(second.said, sites[1]);
   const others = second.said.match(/^error\[(?!L004)L\d+\].*$/gm) ?? [];
   differ("error", others);
 }
