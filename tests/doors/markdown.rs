@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use tests::{binary, repository, run_to_end, serve};
 
-/// A book with one page that has everything.
+/// A book with a page that has everything, and one with what other generators read.
 fn write_book(dir: &Path) {
-    let page = repository().join("tests/doors/markdown/index.md");
     std::fs::create_dir(dir.join("src")).unwrap();
-    std::fs::copy(page, dir.join("src/index.md")).unwrap();
+    for page in ["index.md", "moved.md"] {
+        let from = repository().join("tests/doors/markdown").join(page);
+        std::fs::copy(from, dir.join("src").join(page)).unwrap();
+    }
     let book = "[book]\ntitle = \"Markdown\"\n\n[output.loggia]\nmath = true\n";
     std::fs::write(dir.join("book.toml"), book).unwrap();
 }
@@ -23,7 +25,44 @@ fn markdown_in_the_browser() {
     write_book(dir.path());
     let (_program, url) = serve(dir.path());
     browser::run("markdown.mjs", &[&format!("{url}/")]);
-    browser::run("axe.mjs", &[&url, "/"]);
+    browser::run("axe.mjs", &[&url, "/", "/moved.html"]);
+}
+
+#[test]
+fn blocks_of_other_generators() {
+    let dir = tempfile::tempdir().unwrap();
+    write_book(dir.path());
+    let output = run_to_end(Command::new(binary("loggia")).arg("build").current_dir(dir.path()));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+    let html = std::fs::read_to_string(dir.path().join("book/moved.html")).unwrap();
+    for (kind, title) in [
+        ("note", "Note"),
+        ("tip", "My title"),
+        ("caution", "Take care"),
+        ("warning", "Mind the gap"),
+    ] {
+        let start = format!(
+            "<div class=\"alert alert-{kind}\" role=\"note\"><p class=\"alert-title\">{title}</p>"
+        );
+        assert!(html.contains(&start), "{start}");
+    }
+    for (words, count) in [
+        ("<details><summary>Click me</summary>", 1),
+        ("<details open=\"\"><summary>Question</summary>", 1),
+        ("<div class=\"tabs\">", 2),
+        ("<section class=\"tab\" data-tab=\"config.", 2),
+        ("data-tab=\"macOS\"", 1),
+        ("<span class=\"line marked added\">", 1),
+        ("data-line=\"7\"", 1),
+        ("<p>The end.</p>", 1),
+    ] {
+        assert_eq!(html.matches(words).count(), count, "{words}: {html}");
+    }
+    let mut written = ["[!code", "highlight-next", ":::", "!!!", "???", "==="].iter();
+    assert!(!written.any(|sign| html.contains(sign)), "nothing of it is left as text");
+    let beside = std::fs::read_to_string(dir.path().join("book/moved.md")).unwrap();
+    assert!(beside.contains(":::tip[My title]"), "the Markdown beside the page is the author's");
 }
 
 #[test]

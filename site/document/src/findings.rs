@@ -2,7 +2,7 @@
 //!
 //! Every module that reads a page's text reports here; `page` takes the list.
 
-use diagnostics::{Code, Diagnostic, SourceFile};
+use diagnostics::{Code, Diagnostic, Part, SourceFile};
 use std::ops::Range;
 
 /// Findings kept per page; a hostile page would otherwise cost the square of its length.
@@ -48,17 +48,25 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// A body's text cut from a file, with closing fences put in where the author forgot them.
+/// A body's text cut from a file, with blocks of other generators translated, and closing fences put in
+/// where the author forgot them.
 pub(crate) struct Origin {
     /// Where the body begins in the file, in bytes.
     start: usize,
+    /// What the parts of the translated body stand for; empty where nothing was translated.
+    parts: Vec<Part>,
     /// Where text was put in (bytes of the mended body) and how much, in order.
     inserted: Vec<(usize, usize)>,
 }
 
 impl Origin {
     pub(crate) fn new(start: usize) -> Self {
-        Self { start, inserted: Vec::new() }
+        Self { start, parts: Vec::new(), inserted: Vec::new() }
+    }
+
+    /// As [`Origin::new`], of a body that was made from the file's.
+    pub(crate) fn translated(start: usize, parts: Vec<Part>) -> Self {
+        Self { start, parts, inserted: Vec::new() }
     }
 
     /// Notes that `length` bytes were put in at `at`, behind all earlier ones.
@@ -74,7 +82,19 @@ impl Origin {
             .take_while(|(place, _)| *place < at)
             .map(|(place, length)| (*length).min(at - place))
             .sum();
-        self.start + at - added
+        self.start + self.in_source(at - added)
+    }
+
+    /// Byte of the file's own body that stands at byte `at` of the translated one.
+    fn in_source(&self, at: usize) -> usize {
+        let after = self.parts.partition_point(|part| part.at <= at);
+        match self.parts.get(after.saturating_sub(1)) {
+            Some(part) if part.verbatim => {
+                (part.from.start + at.saturating_sub(part.at)).min(part.from.end)
+            }
+            Some(part) => part.from.start,
+            None => at,
+        }
     }
 
     pub(crate) fn span(&self, span: &Range<usize>) -> Range<usize> {

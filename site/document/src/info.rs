@@ -27,10 +27,14 @@ pub(crate) struct Info {
     pub(crate) tab: Option<String>,
 }
 
-/// First word of the info string, up to a comma or brace.
+/// First word of the info string, up to a comma or brace, without VitePress's `:line-numbers`.
 pub(crate) fn language(info: &str) -> &str {
-    info.trim().split([' ', ',', '{', '\t']).next().unwrap_or_default()
+    let word = info.trim().split([' ', ',', '{', '\t']).next().unwrap_or_default();
+    word.split_once(NUMBERED).map_or(word, |(language, _)| language)
 }
+
+/// Follows the language where VitePress numbers lines: `ts:line-numbers`, `ts:line-numbers=10`.
+const NUMBERED: &str = ":line-numbers";
 
 impl Info {
     pub(crate) fn parse(source: &str) -> Self {
@@ -38,6 +42,11 @@ impl Info {
         let first = language(source);
         let mut info = Self { language: first.to_owned(), ..Self::default() };
         let mut rest = &source[first.len()..];
+        if let Some(behind) = rest.strip_prefix(NUMBERED) {
+            let word = &behind[..behind.find([' ', ',', '{', '\t']).unwrap_or(behind.len())];
+            info.first_line = word.strip_prefix('=').map_or(Some(1), |first| first.parse().ok());
+            rest = &behind[word.len()..];
+        }
         loop {
             rest = rest.trim_start_matches([' ', ',', '\t']);
             if rest.is_empty() {
@@ -74,7 +83,7 @@ impl Info {
             "title" => self.title = text,
             "tab" => self.tab = text,
             "hidelines" => self.hide = text,
-            "linenos" => self.first_line = value.parse().ok(),
+            "linenos" | "linenums" => self.first_line = value.parse().ok(),
             "hl_lines" | "mark" => self.braces(value),
             _ => {}
         }
@@ -141,6 +150,16 @@ mod tests {
                 "rust{2} tab=\"Linux\"",
                 rust(Info { marked: vec![2..=2], tab: Some("Linux".into()), ..Info::default() }),
             ),
+            (
+                "ts:line-numbers=4 {1}",
+                Info {
+                    language: "ts".into(),
+                    marked: vec![1..=1],
+                    first_line: Some(4),
+                    ..Info::default()
+                },
+            ),
+            ("rust linenums=\"3\"", rust(Info { first_line: Some(3), ..Info::default() })),
             ("rust {.wide} a\"b {", rust(Info::default())),
         ] {
             assert_eq!(Info::parse(source), expected, "{source}");

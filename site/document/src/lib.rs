@@ -35,9 +35,11 @@ mod body;
 
 mod format;
 
+mod containers;
 mod fences;
 mod info;
 mod listing;
+mod marks;
 
 mod highlight;
 mod math;

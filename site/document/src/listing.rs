@@ -4,13 +4,18 @@
 
 use crate::html::escape;
 use crate::info::Info;
+use crate::marks::{self, Mark};
 use crate::{CodeCache, Config};
 use std::fmt::Write as _;
 
 /// The block as HTML.
 pub(crate) fn html(info: &Info, text: &str, config: &Config, code: &CodeCache) -> String {
     let language = escape(&info.language);
-    let lines = Lines::read(info, text, config);
+    // Where the fence names lines, Docusaurus leaves comments in the code as they are, and so do we.
+    let by_comment = !config.markdown.for_mdbook && info.marked.is_empty();
+    let (made, marks) = by_comment.then(|| marks::read(text)).flatten().unzip();
+    let text = made.as_deref().unwrap_or(text);
+    let lines = Lines { marks: marks.unwrap_or_default(), ..Lines::read(info, text, config) };
     let coloured = code.highlight(&info.language, lines.text.as_deref().unwrap_or(text));
     let mut out = String::with_capacity(coloured.len() + 256);
     match language.is_empty() {
@@ -49,6 +54,8 @@ struct Lines {
     text: Option<String>,
     /// By line; empty where none is marked.
     hidden: Vec<bool>,
+    /// By line, what comments said of it; empty where they said nothing.
+    marks: Vec<Option<Mark>>,
 }
 
 impl Lines {
@@ -65,7 +72,7 @@ impl Lines {
         if !any {
             return Self::default();
         }
-        let mut lines = Self { text: Some(String::with_capacity(text.len())), hidden: Vec::new() };
+        let mut lines = Self { text: Some(String::with_capacity(text.len())), ..Self::default() };
         for line in text.split_inclusive('\n') {
             let content = line.trim_start();
             let indent = &line[..line.len() - content.len()];
@@ -87,7 +94,8 @@ impl Lines {
 
     /// Puts `html`, which has one line for each of the text, into elements where lines differ.
     fn write(&self, info: &Info, html: &str, out: &mut String) {
-        if !self.hidden.contains(&true) && info.marked.is_empty() && info.first_line.is_none() {
+        let plain = !self.hidden.contains(&true) && self.marks.is_empty();
+        if plain && info.marked.is_empty() && info.first_line.is_none() {
             out.push_str(html);
             return;
         }
@@ -99,7 +107,13 @@ impl Lines {
             }
             number += 1;
             let marked = info.marked.iter().any(|range| range.contains(&number));
-            let class = if marked { "line marked" } else { "line" };
+            let class = match self.marks.get(at).copied().flatten() {
+                Some(Mark::Added) => "line marked added",
+                Some(Mark::Removed) => "line marked removed",
+                Some(Mark::Marked) => "line marked",
+                None if marked => "line marked",
+                None => "line",
+            };
             _ = write!(out, "<span class=\"{class}\"");
             if let Some(first) = info.first_line {
                 _ = write!(out, " data-line=\"{}\"", first.saturating_add(number - 1));

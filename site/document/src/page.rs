@@ -6,7 +6,7 @@ use crate::frontmatter::{self, Above};
 use crate::terms::{BookTerms, Terms};
 use crate::{
     CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Page, Piece, Section,
-    body, checks, encoding, kpi, links, suggest,
+    body, checks, containers, encoding, kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -38,7 +38,8 @@ pub(crate) fn glossary(file: &SourceFile, config: &Config) -> (Vec<GlossaryEntry
         return (Vec::new(), false);
     }
     let above = frontmatter::read(&mut Findings::new(file));
-    let fences = body::glossary_fences(&file.text()[above.body..], &config.markdown);
+    let (text, _) = translated(&file.text()[above.body..], above.body, config);
+    let fences = body::glossary_fences(&text, &config.markdown);
     let shown = fences.is_some();
     (above.matter.glossary.into_iter().chain(fences.unwrap_or_default()).collect(), shown)
 }
@@ -99,6 +100,19 @@ pub(crate) fn parse(
     }
 }
 
+/// The body, with blocks of other generators translated. Books of mdBook's stay as they are, since mdBook
+/// shows such blocks as text.
+fn translated<'t>(body: &'t str, start: usize, config: &Config) -> (Cow<'t, str>, Origin) {
+    let made = match config.markdown.for_mdbook {
+        true => None,
+        false => containers::translate(body),
+    };
+    match made {
+        Some(made) => (Cow::Owned(made.text), Origin::translated(start, made.parts)),
+        None => (Cow::Borrowed(body), Origin::new(start)),
+    }
+}
+
 /// Walks over the body. Where a fence is never closed it is closed before the next heading, so that
 /// the rest of the page is built, and the walk is done again.
 fn read_body(
@@ -108,8 +122,7 @@ fn read_body(
     (code, book): (&CodeCache, &BookTerms),
     findings: &mut Findings<'_>,
 ) -> (body::Walked, Vec<GlossaryEntry>) {
-    let mut text = Cow::Borrowed(&file.text()[above.body..]);
-    let mut origin = Origin::new(above.body);
+    let (mut text, mut origin) = translated(&file.text()[above.body..], above.body, config);
     for mended in 0.. {
         let fences = body::glossary_fences(&text, &config.markdown);
         let shown = fences.is_some();
@@ -190,13 +203,18 @@ fn bind_sections(
     }
 }
 
-/// `navigation.order`, else the H2s, else the H1s.
+/// `navigation.order`, else the H2s, else the H1s where there are several.
 fn navigation(sections: &[Section], above: &Above, findings: &mut Findings<'_>) -> Vec<String> {
     let order = &above.matter.navigation.order;
     if order.is_empty() {
         let level = if sections.iter().any(|section| section.level == 2) { 2 } else { 1 };
-        let ids = sections.iter().filter(|section| section.level == level);
-        return ids.map(|section| section.id.clone()).collect();
+        let ids: Vec<String> = sections
+            .iter()
+            .filter(|section| section.level == level)
+            .map(|section| section.id.clone())
+            .collect();
+        // A lone H1 is the page's title, which stands in the sidebar already.
+        return if level == 1 && ids.len() == 1 { Vec::new() } else { ids };
     }
     let mut ids: Vec<String> = Vec::new();
     for id in order {

@@ -12,8 +12,8 @@ const ELEMENTS: &str = " a abbr article aside b bdi bdo blockquote caption cente
     picture pre q rp rt ruby s samp section small span strong sub summary sup table tbody td tfoot \
     th thead time tr u ul var ";
 const VOID: &str = " br hr img wbr col source ";
-const ATTRIBUTES: &str = " align alt class colspan datetime dir height href id lang loading name open reversed \
-    rowspan scope src start title width aria-label aria-hidden ";
+const ATTRIBUTES: &str = " align alt class colspan data-tab datetime dir height href id lang loading name open reversed \
+    role rowspan scope src start title width aria-label aria-hidden ";
 
 /// What the author's tags bring along that the page must know.
 #[derive(Default)]
@@ -189,7 +189,7 @@ fn attribute(text: &str, at: usize) -> Option<((String, &str), usize)> {
 }
 
 fn write_attribute(tag: &mut String, key: &str, value: &str, brought: &mut Brought) {
-    if !ATTRIBUTES.contains(&format!(" {key} ")) {
+    if !ATTRIBUTES.contains(&format!(" {key} ")) || (key == "role" && value != "note") {
         return;
     }
     let value = match key {
@@ -218,6 +218,8 @@ mod tests {
             ("<DIV class=note>x", "<div class=\"note\">x</div>"),
             ("x</b>", "x"),
             ("<b><i>x</b>y</i>", "<b><i>x</i></b>y"),
+            ("<p role=note>x", "<p role=\"note\">x</p>"),
+            ("<p role=button>x", "<p>x</p>"),
             ("<br/><hr>", "<br><hr>"),
             ("<script>a<b</script>", "&lt;script&gt;a&lt;b&lt;/script&gt;"),
             ("<a href=\"javascript:x\" onclick=y>t</a>", "<a>t</a>"),

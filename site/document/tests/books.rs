@@ -95,6 +95,21 @@ fn links_between_pages() {
 }
 
 #[test]
+fn links_inside_blocks_of_other_generators() {
+    for (text, line, column) in [
+        ("!!! note\n    one\n\n    see [it](gone.md)\n", 4, 14),
+        (":::tip[Title]\n- [it](gone.md)\n:::\n", 2, 8),
+        ("=== \"A\"\n    a\n\n=== \"B\"\n    [it](gone.md)\n\nmore\n", 5, 10),
+        ("::: details\n!!! note\n    x\n:::\n\n```js\na\n\n## H\n\n[it](gone.md)\n", 11, 6),
+    ] {
+        let found = book(&[("a.md", text)]).diagnostics;
+        let link = found.iter().find(|found| found.code.as_str() == "L004");
+        let place = link.map(|link| (link.line, link.column));
+        assert_eq!(place, Some((line, column)), "{text}: {found:#?}");
+    }
+}
+
+#[test]
 fn unchanged_pages_are_reused() {
     let first = book(&[("a.md", "a"), ("b.md", "b")]);
     let again = |config: Config, b: &str| {

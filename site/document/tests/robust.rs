@@ -216,6 +216,11 @@ const GROWING: &[(&str, Source)] = &[
     ("fences never closed", |n| "```a\n\n# x\n".repeat(n)),
     ("hidden lines", |n| format!("```rust {{1-99}} linenos\n{}```\n", "# a\nb\n".repeat(n))),
     ("tabs", |n| "```sh tab=\"a\"\nb\n```\n\n".repeat(n)),
+    ("blocks in colons", |n| ":::note\na\n".repeat(n) + &":::\n".repeat(n)),
+    ("blocks by indentation", |n| "!!! note\n    a\n\n=== \"b\"\n    c\n\n".repeat(n)),
+    ("marks in code", |n| {
+        format!("```js\n{}```\n", "// highlight-start\na // [!code ++]\n".repeat(n))
+    }),
     ("backticks", |n| (0..n / 50).map(|at| "`".repeat(at) + " ").collect()),
     ("tags never closed", |n| "<b>".repeat(n)),
     ("tags closed only", |n| "</b>".repeat(n)),

@@ -9,7 +9,7 @@ let rows = 0;
 /** Adds what is missing; what is there already stays. @param {ParentNode} [root] */
 export function code(root = document) {
   for (const block of root.querySelectorAll(".code:not(:has(> .copy))")) addCopy(block);
-  for (const row of root.querySelectorAll(".tabs:not(.ready)")) addTabs(/** @type {HTMLElement} */ (row));
+  for (const row of root.querySelectorAll(".tabs:not(.ready):has(> .tab)")) addTabs(/** @type {HTMLElement} */ (row));
 }
 
 /** @param {Element} block */
