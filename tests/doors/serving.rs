@@ -58,6 +58,8 @@ fn addresses_answer_with_a_status_in_words() {
         ("/%2e%2e/%2e%2e/etc/passwd", 404, ""),
         ("/nowhere.html", 404, "no such page"),
         ("/live/services", 200, "</html>"),
+        ("/jaeger/api/services", 200, "\"data\":[]"),
+        ("/jaeger/api/v3/services", 200, "\"services\":[]"),
         ("/live/services/ghost", 404, "no service"),
         ("/live/services/%3Cscript%3Ealert(1)%3C/script%3E", 404, ""),
         ("/live/services/x?range=7w", 404, ""),

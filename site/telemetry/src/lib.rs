@@ -29,6 +29,9 @@ mod exemplar;
 mod exposition;
 mod fetch;
 mod housekeeping;
+mod jaeger;
+mod jaeger_json;
+mod jaeger_query;
 mod otlp_grpc;
 mod otlp_grpc_connections;
 mod otlp_http;
@@ -51,6 +54,7 @@ pub use exposition::{
 };
 pub use fetch::fetch;
 pub use housekeeping::run_housekeeping;
+pub use jaeger::jaeger_router;
 pub use otlp_grpc::serve_otlp_grpc;
 pub use otlp_http::otlp_http_router;
 pub use prometheus::prometheus_router;

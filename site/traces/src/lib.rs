@@ -12,6 +12,7 @@
 
 mod attribute;
 mod critical;
+mod encode;
 mod graph;
 mod histogram;
 mod id;
@@ -27,11 +28,12 @@ mod trace;
 
 pub use attribute::{Attribute, Value, find};
 pub use critical::Segment;
+pub use encode::encode_spans;
 pub use graph::{Connection, GraphEdge, GraphNode, NodeKind, ServiceGraph};
 pub use id::{IdError, SpanId, TraceId};
 pub use log::{LogLimits, LogRecord, LogSearch, LogStore};
 pub use otlp::{Decoded, attributes_of, decode_logs, decode_spans};
 pub use search::{AttributeFilter, Search, ServiceSpans, TraceSummary};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status};
-pub use store::{StoreLimits, StoreStats, TraceStore};
+pub use store::{Dependencies, StoreLimits, StoreStats, TraceStore};
 pub use trace::{Parent, Row, Trace};

@@ -70,7 +70,7 @@ pub struct Scope {
 }
 
 /// Which side of what a span is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Inside one service; also spans that do not say their kind.

@@ -6,7 +6,7 @@
 
 use crate::graph::GraphState;
 use crate::intern::{Interner, own_bytes};
-use crate::{Search, ServiceGraph, Span, SpanId, Trace, TraceId, TraceSummary};
+use crate::{Kind, Search, ServiceGraph, Span, SpanId, Trace, TraceId, TraceSummary};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -99,9 +99,12 @@ struct Inner {
 /// What services do, by their names.
 #[derive(Debug, Default)]
 struct Operations {
-    of: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    of: BTreeMap<Arc<str>, BTreeSet<(Arc<str>, Kind)>>,
     count: usize,
 }
+
+/// Calls by the name of the caller and of the called service.
+pub type Dependencies = BTreeMap<(Arc<str>, Arc<str>), u64>;
 
 /// Traces in memory, shared between threads.
 #[derive(Debug, Default)]
@@ -161,7 +164,28 @@ impl TraceStore {
 
     /// The span names that a service used, by name.
     pub fn operations(&self, service: &str) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> =
+            self.operation_kinds(service).into_iter().map(|(name, _)| name).collect();
+        names.dedup();
+        names
+    }
+
+    /// The span names that a service used, each with the kinds of spans that had it.
+    pub fn operation_kinds(&self, service: &str) -> Vec<(Arc<str>, Kind)> {
         self.read().operations.of.get(service).into_iter().flatten().cloned().collect()
+    }
+
+    /// How often spans of one service had a child of another, by the services' names, in the traces that are kept and began
+    /// from `from_ms` to `to_ms` (milliseconds since 1970).
+    pub fn dependencies(&self, from_ms: i64, to_ms: i64) -> Dependencies {
+        let inner = self.read();
+        let mut found = Dependencies::new();
+        for stored in inner.traces.values() {
+            if (from_ms..=to_ms).contains(&stored.start_ns.div_euclid(1_000_000)) {
+                stored.count_dependencies(&mut found);
+            }
+        }
+        found
     }
 
     /// Who called whom in the last `window_ms` before `now_ms`; see [`ServiceGraph`].
@@ -260,6 +284,17 @@ enum Place {
 }
 
 impl Stored {
+    fn count_dependencies(&self, found: &mut Dependencies) {
+        for span in &self.spans {
+            let place = span.parent_id.and_then(|id| self.places.get(&(id, 0)));
+            let parent = place.map(|at| &self.spans[*at as usize]);
+            if let Some(parent) = parent.filter(|parent| parent.service() != span.service()) {
+                let key = (parent.resource.service.clone(), span.resource.service.clone());
+                *found.entry(key).or_default() += 1;
+            }
+        }
+    }
+
     fn place(&self, span: &Span) -> Place {
         for nth in 0..MAX_SAME_ID {
             match self.places.get(&(span.span_id, nth)) {
@@ -279,7 +314,7 @@ impl Operations {
         }
         let of_service = self.of.entry(span.resource.service.clone()).or_default();
         let room = of_service.len() < MAX_OPERATIONS && self.count < MAX_ALL_OPERATIONS;
-        if room && of_service.insert(span.name.clone()) {
+        if room && of_service.insert((span.name.clone(), span.kind)) {
             self.count += 1;
         }
     }

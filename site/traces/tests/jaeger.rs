@@ -4,6 +4,7 @@
 
 mod suites;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -94,4 +95,11 @@ fn spans_come_back_as_they_were_sent() {
     for span in &sent {
         assert!(trace.rows.iter().any(|row| *row.span == *span), "{span:?}");
     }
+    // Also through the message that other programs get.
+    let rows = trace.rows.iter().map(|row| &*row.span);
+    let message = ExportTraceServiceRequest { resource_spans: traces::encode_spans(rows) };
+    let json = serde_json::to_string(&message).unwrap();
+    let again = traces::decode_spans(serde_json::from_str(&json).unwrap());
+    assert_eq!((again.items.len(), again.rejected), (sent.len(), 0));
+    assert!(sent.iter().all(|span| again.items.contains(span)));
 }

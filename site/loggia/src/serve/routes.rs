@@ -28,6 +28,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     let hosts = Hosts::of(&app.options.hostname);
     let prometheus =
         telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system());
+    let jaeger = telemetry::jaeger_router(Arc::clone(&app.backend));
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
     Router::new()
         .route("/", get(index))
@@ -56,6 +57,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/{*path}", get(page_or_file))
         .with_state(Arc::clone(&app))
         .nest("/prometheus", prometheus)
+        .nest("/jaeger", jaeger)
         .nest("/otlp", otlp)
         .method_not_allowed_fallback(wrong_method)
         .fallback(wrong_method)
