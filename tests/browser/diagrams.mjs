@@ -16,6 +16,8 @@ await withBrowser(async (_browser, open) => {
     for (const scheme of ["light", "dark"]) {
       const page = await open(new URL(name, url).href, { colorScheme: scheme, viewport: { width: WIDTH, height: 1000 } });
       await page.evaluate((scheme) => (document.documentElement.dataset.mode = scheme), scheme);
+      // The page's bar stays at the top: it must not lie on a drawing that is higher than the window.
+      await page.evaluate(() => document.querySelectorAll("header").forEach((bar) => (bar.style.position = "static")));
       await until("live values", () => page.evaluate(() => !document.querySelector('[data-state="loading"]')));
       const figures = page.locator("figure.diagram, pre.boxes");
       for (let at = 0; at < (await figures.count()); at++) {

@@ -9,10 +9,6 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{Program, binary, free_port, run_to_end, send, shared, within};
 
-/// Kinds of diagrams that a book on architecture has most: nothing in them lies on anything.
-const FAULTLESS: [&str; 6] = ["flowchart", "sequence", "class", "state", "er", "box drawing"];
-/// So many of the sample's other drawings may have words cut at the edge or on each other.
-const FAULTY_MAX: u64 = 2;
 /// Drawings of Mermaid's suite that are measured, and how many stand on a page.
 const SAMPLE: usize = 200;
 const ON_A_PAGE: usize = 25;
@@ -112,7 +108,7 @@ fn nothing_lies_on_anything_in_the_seeds() {
 }
 
 #[test]
-fn little_lies_on_anything_in_a_sample_of_mermaids_suite() {
+fn nothing_lies_on_anything_in_a_sample_of_mermaids_suite() {
     let Some(suite) = shared("suites/mermaid/diagrams.json").filter(|_| browser::is_there()) else {
         return;
     };
@@ -132,14 +128,11 @@ fn little_lies_on_anything_in_a_sample_of_mermaids_suite() {
         fs::write(dir.path().join(format!("p{number}.md")), page.concat()).unwrap();
     }
     let tally = measure_book(dir.path(), &pages_of(dir.path()));
-    let mut faulty = 0;
     for (kind, counts) in tally.as_object().unwrap() {
-        if FAULTLESS.contains(&kind.as_str()) {
-            assert_eq!(faults(counts), 0, "{kind}: {counts}");
-        }
-        faulty += faults(counts);
+        assert_eq!(faults(counts), 0, "{kind}: {counts}");
     }
-    assert!(faulty <= FAULTY_MAX, "{faulty} faults: {tally:#}");
+    let all: u64 = tally.as_object().unwrap().values().map(|of| of["all"].as_u64().unwrap()).sum();
+    assert!(all >= SAMPLE as u64 * 95 / 100, "{all} of {SAMPLE} were drawn and measured");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Mends two things in charts, whose layout knows no widths: words that reach over the drawing's edge,
-//! and dates of an axis that lie on each other. `draw` calls it for drawings without boxes.
+//! Mends three things in charts, whose layout knows no widths: words that reach over the drawing's
+//! edge, and dates or categories of an axis that lie on each other. `draw` calls it for drawings without boxes.
 
 use crate::engine::FONT_SIZE;
 use crate::geometry::{self, Transform};
@@ -49,6 +49,45 @@ fn part(axis: &mut Element) {
             text.set("y", short(top + TICK_ROW));
         }
     }
+}
+
+/// Sets the categories of an axis in as many rows as keep them apart, and its title below them.
+pub(crate) fn part_categories(root: &mut Element) {
+    root.walk_mut(&mut |axis| {
+        if !axis.has_class("bottom-axis") {
+            return;
+        }
+        let is = |name: &'static str| move |child: &&mut Element| child.has_class(name);
+        let more = axis.elements_mut().find(is("label")).map_or(0.0, in_rows);
+        for title in axis.elements_mut().filter(is("title")).filter(|_| more > 0.0) {
+            title.set("transform", format!("translate(0,{})", short(more)));
+        }
+    });
+}
+
+/// Gives the height of all rows but the first.
+fn in_rows(labels: &mut Element) -> f64 {
+    let mut ends: Vec<f64> = Vec::new();
+    let mut more: f64 = 0.0;
+    for text in labels.elements_mut() {
+        let Some(words) = geometry::text_box(text, Transform::NONE) else { continue };
+        let turned = text.get("transform").is_some_and(|list| !list.contains("rotate(0)"));
+        if turned {
+            return 0.0;
+        }
+        let row = ends.iter().position(|end| words.x >= end + TICK_GAP).unwrap_or(ends.len());
+        let end = words.x + words.width;
+        match ends.get_mut(row) {
+            Some(last) => *last = end,
+            None => ends.push(end),
+        }
+        let down = row as f64 * words.height;
+        more = more.max(down);
+        if row > 0 {
+            text.set("y", short(text.number("y").unwrap_or(0.0) + down));
+        }
+    }
+    more
 }
 
 /// The view box with all words in it.

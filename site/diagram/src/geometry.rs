@@ -147,9 +147,7 @@ fn gather(
 fn rows(text: &Element) -> Vec<Rect> {
     let size = text.number("font-size").unwrap_or(FONT_SIZE);
     let anchor = text.get("text-anchor").unwrap_or("start");
-    let central = text
-        .get("dominant-baseline")
-        .is_some_and(|baseline| matches!(baseline, "central" | "middle"));
+    let baseline = text.get("dominant-baseline").unwrap_or("");
     let offset = |element: &Element, name: &str| length(element.get(name), size);
     let (mut x, mut y) = (
         offset(text, "x").unwrap_or(0.0),
@@ -170,7 +168,11 @@ fn rows(text: &Element) -> Vec<Rect> {
             _ => x,
         };
         let height = size * LINE_HEIGHT;
-        let top = if central { y - height / 2.0 } else { y - size };
+        let top = match baseline {
+            "central" | "middle" => y - height / 2.0,
+            "text-before-edge" | "hanging" => y,
+            _ => y - size,
+        };
         found.push(Rect { x: left, y: top, width, height });
     };
     if spans.is_empty() {

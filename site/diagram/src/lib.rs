@@ -28,6 +28,7 @@ mod polish;
 mod read;
 mod settle;
 mod tree;
+mod venn;
 
 pub use error::DiagramError;
 pub use model::{Drawing, Edge, Group, Node, Point, Rect, Shape};
@@ -89,6 +90,8 @@ fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, D
     settle::settle(&mut root, &mut graph);
     if graph.nodes.is_empty() {
         chart::part_ticks(&mut root);
+        chart::part_categories(&mut root);
+        venn::part(&mut root, &view_box);
         view_box = chart::widen(&mut root, view_box);
     }
     if let Some(colour) = &raw.ground {

@@ -1,7 +1,7 @@
 //! Where live values stand above a drawing. `pages` hands in a drawing and gets points; nothing
 //! here knows the values, so a change of values never moves anything.
 
-use crate::geometry::overlap;
+use crate::geometry::{around, overlap};
 use crate::{Drawing, Edge, Group, Node, Point, Rect, metrics};
 use std::collections::BTreeMap;
 
@@ -35,11 +35,12 @@ const GRID: usize = 60;
 
 /// Centres of pills of the given size (width, height), by edge id.
 ///
-/// A pill stands below or beside its edge's label, or on the middle of the line where there is
-/// none; where that place is taken it moves along the line, then aside. No pill comes nearer than
-/// [`PILL_GAP`] to another pill, a node, a label of an edge or the title of a group, and none
-/// leaves the view box. An edge that is not in the answer has no free place in the whole drawing.
-/// The same drawing and edges always give the same places.
+/// A pill stands on a level line under its label, else below or beside the label, or on the middle of
+/// the line where there is none; where that place is taken, or another edge's line runs through it,
+/// it moves along the line, then aside. No pill comes nearer than [`PILL_GAP`] to another pill, a
+/// node, a label of an edge or the title of a group, and none leaves the view box. An edge that is
+/// not in the answer has no free place in the whole drawing. The same drawing and edges always give
+/// the same places.
 pub fn place_pills(drawing: &Drawing, edges: &[&str], size: (f64, f64)) -> BTreeMap<String, Point> {
     let mut taken = obstacles(drawing);
     let mut places = BTreeMap::new();
@@ -49,9 +50,16 @@ pub fn place_pills(drawing: &Drawing, edges: &[&str], size: (f64, f64)) -> BTree
             inside(&pill, &drawing.view_box)
                 && !taken.iter().any(|other| overlap(&pill, other, PILL_GAP))
         };
-        let found = candidates(edge, size)
-            .into_iter()
-            .find(free)
+        let (near, aside) = candidates(edge, size);
+        let others = lines_near(drawing, edge, size);
+        // Where two lines cross it would be unclear whose pill it is.
+        let clear = |centre: &Point| {
+            let pill = pill_at(*centre, size);
+            free(centre) && !others.iter().any(|(a, b)| crosses(&pill, *a, *b))
+        };
+        let found = near.iter().copied().find(clear);
+        let found = found
+            .or_else(|| near.into_iter().chain(aside).find(free))
             .or_else(|| nearest_free(drawing, edge, &free));
         if let Some(centre) = found {
             taken.push(pill_at(centre, size));
@@ -132,9 +140,43 @@ fn inside(pill: &Rect, view: &Rect) -> bool {
         && pill.y + pill.height <= view.y + view.height
 }
 
-/// Centres to try, best first.
-fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
-    let mut places = Vec::new();
+/// The parts of other edges' lines that a pill of this edge could lie on.
+fn lines_near(drawing: &Drawing, edge: &Edge, size: (f64, f64)) -> Vec<(Point, Point)> {
+    let Some(mine) = around(&edge.points) else { return Vec::new() };
+    let reach = size.0.max(size.1);
+    let others = drawing.edges.iter().filter(|other| other.id != edge.id);
+    others
+        .flat_map(|other| other.points.windows(2))
+        .filter_map(|pair| Some((pair[0], pair[1], around(pair)?)))
+        .filter(|(.., part)| overlap(part, &mine, reach))
+        .map(|(a, b, _)| (a, b))
+        .collect()
+}
+
+/// Whether a straight line runs through a box (after Liang and Barsky: what each side leaves of it).
+fn crosses(frame: &Rect, a: Point, b: Point) -> bool {
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let sides = [
+        (-dx, a.x - frame.x),
+        (dx, frame.x + frame.width - a.x),
+        (-dy, a.y - frame.y),
+        (dy, frame.y + frame.height - a.y),
+    ];
+    let (mut first, mut last) = (0.0_f64, 1.0_f64);
+    for (step, room) in sides {
+        match step {
+            step if step < 0.0 => first = first.max(room / step),
+            step if step > 0.0 => last = last.min(room / step),
+            _ if room < 0.0 => return false,
+            _ => {}
+        }
+    }
+    first < last
+}
+
+/// Centres to try, best first: those at the label and on the line, and those aside of it.
+fn candidates(edge: &Edge, size: (f64, f64)) -> (Vec<Point>, Vec<Point>) {
+    let (mut near, mut places) = (Vec::new(), Vec::new());
     if let Some(label) = edge.label_rect {
         let (x, y) = (label.x + label.width / 2.0, label.y + label.height / 2.0);
         let clear = (label.height + size.1) / 2.0 + PILL_GAP + 1.0;
@@ -142,9 +184,11 @@ fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
         // A message's words stand right above its line: the pill goes below the line.
         let below = level_line(edge).map(level).filter(|far| (0.0..2.0 * clear).contains(far));
         let below = below.unwrap_or(clear).max(clear);
+        let on = level_line(edge).map(|line| line - y).filter(|far| *far >= clear);
         let beside = (label.width + size.0) / 2.0 + PILL_GAP + 1.0;
+        near.extend(on.map(|dy| Point { x, y: y + dy }));
         for (dx, dy) in [(0.0, below), (0.0, -clear), (beside, 0.0), (-beside, 0.0)] {
-            places.push(Point { x: x + dx, y: y + dy });
+            near.push(Point { x: x + dx, y: y + dy });
         }
     }
     let line = along(&edge.points, STEPS_ALONG);
@@ -161,14 +205,15 @@ fn candidates(edge: &Edge, size: (f64, f64)) -> Vec<Point> {
             for side in if aside == 0.0 { &[1.0][..] } else { &[1.0, -1.0][..] } {
                 // A pill is wider than high: across a steep line it needs more room.
                 let reach = aside * (size.1 * normal.y.abs() + size.0 * 0.6 * normal.x.abs());
-                places.push(Point {
+                let list = if aside == 0.0 { &mut near } else { &mut places };
+                list.push(Point {
                     x: at.x + normal.x * reach * side,
                     y: at.y + normal.y * reach * side,
                 });
             }
         }
     }
-    places
+    (near, places)
 }
 
 /// Where a line runs that neither rises nor falls.

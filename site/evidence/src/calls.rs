@@ -33,11 +33,16 @@ impl<'a> Calls<'a> {
 
     /// All calls to one, or from it where it only calls, as the users do.
     pub(crate) fn of(&self, end: &Bound) -> Flow<'a> {
-        let incoming = Flow::of(self.edges.iter().filter(|(_, to, _)| same(to, end)));
+        let incoming = self.to(end);
         match incoming.latest {
             None => Flow::of(self.edges.iter().filter(|(from, ..)| same(from, end))),
             Some(_) => incoming,
         }
+    }
+
+    /// All calls to one.
+    pub(crate) fn to(&self, end: &Bound) -> Flow<'a> {
+        Flow::of(self.edges.iter().filter(|(_, to, _)| same(to, end)))
     }
 
     /// The calls from one to the other; where there are none, the messages through a queue.

@@ -336,6 +336,7 @@ fn traced_share(book: &Book, services: &[ServiceEvidence], recent: &ServiceGraph
             })
             .peekable();
         if let Figure::Value(rate) = service.rate
+            && !service.traced
             && requests.peek().is_some()
         {
             counted += rate;

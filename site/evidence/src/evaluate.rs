@@ -22,9 +22,9 @@ pub fn evaluate(
     now_ms: i64,
 ) -> Evidence {
     let answers = Answers::new(plan, answers, now_ms);
-    let services = services::services(&book.config, plan, &answers, graph);
-    let names = Names::new(&book.config, services.iter().map(|service| &service.id), graph);
     let calls = Calls::new(graph, &book.config);
+    let services = services::services(&book.config, plan, &answers, graph, &calls);
+    let names = Names::new(&book.config, services.iter().map(|service| &service.id), graph);
     let pages = book.pages.iter().map(|page| {
         let kpis = page.kpis().map(|kpi| kpis::kpi(kpi, &book.config, plan, &answers)).collect();
         let page_evidence = PageEvidence { kpis, ..drawn(page, &names, &calls, &services) };

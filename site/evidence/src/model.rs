@@ -80,6 +80,9 @@ pub struct ServiceEvidence {
     pub up: u32,
     /// Replicas that are known.
     pub instances: u32,
+    /// Whether the figures come from its callers' traces, for nothing measures the service itself.
+    #[serde(default)]
+    pub traced: bool,
     /// `service.version`, when known.
     pub version: Option<String>,
     /// Requests a second, seen by the server.

@@ -1,12 +1,14 @@
-//! How every service does. Reads the answers about all services; `strips` and `overlay` show the
+//! How every service does. Reads the answers about all services, and their callers' traces where
+//! there are none; `strips` and `overlay` show the
 //! result in sections and diagrams.
 
 use crate::answers::{Answers, ByJob, job};
 use crate::binding::{bound_of, service_id};
+use crate::calls::Calls;
 use crate::figures::number;
 use crate::plan::ServiceQuestions;
 use crate::words::amount;
-use crate::{Bound, Figure, Health, Plan, ServiceEvidence};
+use crate::{Bound, EdgeState, Figure, Health, Plan, ServiceEvidence};
 use document::{Config, ServiceId};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,7 @@ pub(crate) fn services(
     plan: &Plan,
     answers: &Answers<'_>,
     graph: &ServiceGraph,
+    calls: &Calls<'_>,
 ) -> Vec<ServiceEvidence> {
     let seen = Seen::read(config, plan, answers, graph);
     let mut order: IndexMap<ServiceId, String> = IndexMap::new();
@@ -42,7 +45,29 @@ pub(crate) fn services(
     for name in &seen.names {
         order.entry(service_id(name, config)).or_insert_with(|| name.clone());
     }
-    order.iter().map(|(id, name)| seen.service(id, name, config)).collect()
+    let judged = order.iter().map(|(id, name)| seen.service(id, name, config));
+    judged.map(|service| by_callers(service, calls)).collect()
+}
+
+/// A service without metrics shows what its callers' traces say of it.
+fn by_callers(service: ServiceEvidence, calls: &Calls<'_>) -> ServiceEvidence {
+    let measured = service.instances > 0 || service.rate != Figure::NoData;
+    let flow = calls.to(&Bound::Service(service.id.clone()));
+    if measured || flow.latest.is_none() {
+        return service;
+    }
+    ServiceEvidence {
+        traced: true,
+        health: flow.health(),
+        reason: match flow.state() {
+            EdgeState::Confirmed => "by its callers' traces".to_owned(),
+            _ => "not called in the window".to_owned(),
+        },
+        rate: flow.rate(),
+        p95: flow.p95(),
+        errors: flow.errors(),
+        ..service
+    }
 }
 
 /// All answers about services, by the name that telemetry gives them.
@@ -143,6 +168,7 @@ impl Seen {
             reason,
             up: u32::try_from(up).unwrap_or(u32::MAX),
             instances: u32::try_from(instances).unwrap_or(u32::MAX),
+            traced: false,
             version: self.versions.get(name).map(listed),
             p95: self.p95.get(name),
             rate,

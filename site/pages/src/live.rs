@@ -11,8 +11,8 @@ use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
     Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
-    EdgeState, Evidence, Figure, Health, KpiEvidence, NodeEvidence, Observation, ServiceEvidence,
-    Strip, UndocumentedCall, Verdict,
+    EdgeState, Evidence, Figure, Health, JUDGED_REQUESTS_MIN, KpiEvidence, NodeEvidence,
+    Observation, ServiceEvidence, Strip, UndocumentedCall, Verdict,
 };
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ const CALLS_NAMED_MAX: usize = 3;
 pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
     let mut cells = frame_cells(site, evidence);
     if page.maps().next().is_some() {
-        map::cells(&mut cells, &evidence.map);
+        map::cells(&mut cells, &evidence.map, evidence.window);
     }
     let Some(found) = evidence.pages.get(&page.id) else { return with_shape(cells) };
     for (id, strip) in &found.strips {
@@ -36,7 +36,7 @@ pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
     }
     for block in diagrams(page) {
         if let Some(measured) = found.diagrams.get(block.index) {
-            diagram_cells(&mut cells, block, measured);
+            diagram_cells(&mut cells, block, measured, evidence.window);
             if let Some(drift) = evidence.drift_of(&page.id, block.index) {
                 note_cells(&mut cells, block, drift, &evidence.drift.observation);
             }
@@ -122,10 +122,21 @@ pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
         cells.insert("live.as-of".to_owned(), Cell::text(words));
     }
     evidence.services.iter().for_each(|service| service_cells(&mut cells, service));
-    let up = evidence.services.iter().filter(|service| service.up > 0).count();
-    let known = evidence.services.iter().filter(|service| service.instances > 0).count();
-    cells.insert("live.up".to_owned(), Cell::text(format!("{up} of {known} services answer")));
+    cells.insert("live.up".to_owned(), Cell::text(answering(&evidence.services)));
     cells
+}
+
+/// How many services answer, by their metrics and by the traces of those that call them.
+fn answering(services: &[ServiceEvidence]) -> String {
+    let count = |is: fn(&&ServiceEvidence) -> bool| services.iter().filter(is).count();
+    let up = count(|service| service.up > 0);
+    let (known, traced) = (count(|service| service.instances > 0), count(|service| service.traced));
+    match (known, traced) {
+        (_, 0) => format!("{up} of {known} services answer"),
+        (0, 1) => "1 service seen in traces".to_owned(),
+        (0, _) => format!("{traced} services seen in traces"),
+        _ => format!("{up} of {known} services answer, {traced} more seen in traces"),
+    }
 }
 
 fn service_cells(cells: &mut Cells, service: &ServiceEvidence) {
@@ -137,7 +148,13 @@ fn service_cells(cells: &mut Cells, service: &ServiceEvidence) {
     put("rate", figure_cell(&service.rate, "1/s"));
     put("p95", figure_cell(&service.p95, "s"));
     put("errors", figure_cell(&service.errors, "ratio"));
-    put("up", Cell::text(format!("{} of {}", service.up, service.instances)));
+    put(
+        "up",
+        match service.instances {
+            0 => cell("not measured", "no-data", "no replica is scraped or reports by itself"),
+            all => Cell::text(format!("{} of {all}", service.up)),
+        },
+    );
     put("version", Cell::text(service.version.as_deref().unwrap_or("unknown")));
 }
 
@@ -189,7 +206,7 @@ fn kpi_cells(cells: &mut Cells, key: &str, kpi: &Kpi, measured: &KpiEvidence) {
     put(".bound", Cell::path(drawn.bound));
 }
 
-fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvidence) {
+fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvidence, window: u32) {
     let prefix = format!("d{}", block.index);
     let label = |id: &str| label_of(block, id);
     for (id, node) in &measured.nodes {
@@ -201,7 +218,7 @@ fn diagram_cells(cells: &mut Cells, block: &DiagramBlock, measured: &DiagramEvid
         let Some(seen) = measured.edges.get(&edge.id) else { continue };
         let key = format!("{prefix}.e.{}", edge.id);
         let words = edge_words(&label(&edge.from), &label(&edge.to), seen);
-        cells.insert(key.clone(), Cell::state(edge_state(seen), words));
+        cells.insert(key.clone(), Cell::state(edge_state(seen, window), words));
         flow_cell(&mut *cells, &key, seen.state, &seen.rate);
         match seen.state {
             EdgeState::NeverSeen => three(cells, &key, &cell("not seen", "never-seen", "")),
@@ -273,17 +290,24 @@ pub(crate) fn figures_words(rate: &Figure, p95: &Figure, errors: &Figure) -> Str
     format!("{}, p95 {}, errors {}", text(rate, "1/s"), text(p95, "s"), text(errors, "ratio"))
 }
 
-fn edge_state(edge: &EdgeEvidence) -> &'static str {
-    state_of_calls(edge.state, &edge.errors)
+fn edge_state(edge: &EdgeEvidence, window: u32) -> &'static str {
+    state_of_calls(edge.state, (&edge.rate, &edge.errors), window)
 }
 
-/// The look of calls by how many of them fail.
-pub(crate) fn state_of_calls(state: EdgeState, errors: &Figure) -> &'static str {
+/// The look of calls by how many of them fail, where there are enough in the window (seconds) to
+/// judge, as for services.
+pub(crate) fn state_of_calls(
+    state: EdgeState,
+    (rate, errors): (&Figure, &Figure),
+    window: u32,
+) -> &'static str {
+    let judged =
+        matches!(rate, Figure::Value(rate) if rate * f64::from(window) >= JUDGED_REQUESTS_MIN);
     match (state, errors) {
         (EdgeState::NeverSeen, _) => "never-seen",
         (EdgeState::Idle, _) => "idle",
-        (_, Figure::Value(share)) if *share >= DOWN_ERROR_SHARE => "down",
-        (_, Figure::Value(share)) if *share >= DEGRADED_ERROR_SHARE => "degraded",
+        (_, Figure::Value(share)) if judged && *share >= DOWN_ERROR_SHARE => "down",
+        (_, Figure::Value(share)) if judged && *share >= DEGRADED_ERROR_SHARE => "degraded",
         _ => "healthy",
     }
 }

@@ -44,12 +44,12 @@ pub struct MapView {
 /// The live values of `/live/map`; its `ID` is `live/map`.
 pub fn cells_for_map(site: &Site, evidence: &Evidence) -> Cells {
     let mut all = frame_cells(site, evidence);
-    cells(&mut all, &evidence.map);
+    cells(&mut all, &evidence.map, evidence.window);
     with_shape(all)
 }
 
-/// The map's values, whatever part of it is shown.
-pub(crate) fn cells(cells: &mut Cells, map: &ServiceMap) {
+/// The map's values, whatever part of it is shown; `window` in seconds.
+pub(crate) fn cells(cells: &mut Cells, map: &ServiceMap, window: u32) {
     for node in &map.nodes {
         let key = node_key(&node.id);
         let words = figures_words(&node.rate, &node.p95, &node.errors);
@@ -60,7 +60,7 @@ pub(crate) fn cells(cells: &mut Cells, map: &ServiceMap) {
     }
     for edge in &map.edges {
         let key = edge_key(&edge.from, &edge.to);
-        let state = state_of_calls(edge.state, &edge.errors);
+        let state = state_of_calls(edge.state, (&edge.rate, &edge.errors), window);
         cells.insert(key.clone(), Cell::state(state, edge_words(map, edge)));
         flow_cell(cells, &key, edge.state, &edge.rate);
         match edge.state {
@@ -163,7 +163,7 @@ pub fn render_map(site: &Site, view: &MapView, evidence: &Evidence) -> String {
             ("right", "to the right", view.direction == MapDirection::Right),
             ("down", "down", view.direction == MapDirection::Down),
         ],
-        said: said(map, view, focus, &shown),
+        said: said(view, focus, &shown),
         empty: map.nodes.is_empty(),
         figure,
         view,
@@ -171,13 +171,8 @@ pub fn render_map(site: &Site, view: &MapView, evidence: &Evidence) -> String {
     })
 }
 
-/// What the map does not show, and what it found.
-fn said(
-    map: &ServiceMap,
-    view: &MapView,
-    focus: Option<(&str, Option<&MapNode>)>,
-    shown: &Shown,
-) -> Vec<String> {
+/// What the map found.
+fn said(view: &MapView, focus: Option<(&str, Option<&MapNode>)>, shown: &Shown) -> Vec<String> {
     let mut said = Vec::new();
     if let Some((name, None)) = focus {
         said.push(format!("Nothing called “{name}” was seen; this is the whole map."));
@@ -190,7 +185,6 @@ fn said(
         };
         said.push(found);
     }
-    said.extend(left_out(map));
     said
 }
 

@@ -4,9 +4,12 @@ import { onArrive } from "./arrive.js";
 /** @typedef {{ scale: number, left: number, top: number, height: string, fitted: boolean }} View */
 
 /** One step of a button or a key; limits in pixels for a unit of the drawing; how far a click may slip. */
-const [STEP, LEAST, MOST, SLIP] = [1.25, 0.15, 6, 4];
+const [STEP, LEAST, MOST, SLIP] = [1.25, 0.04, 6, 4];
 /** To fit, a drawing is not blown up in the page, but it may be where it fills the window. */
 const [FIT, FIT_FULL] = [1.05, 2.2];
+
+/** Room that is left beside the outermost boxes at first. */
+const EDGE = 24;
 
 /** What the reader zoomed, by the figure's id: it outlives the page's refresh. @type {Map<string, View>} */
 const views = new Map();
@@ -72,20 +75,52 @@ function settle() {
   spot()?.classList.add("found");
 }
 
-/** Says which drawings are larger than their place, and begins each of them at its first box. */
+/** Says which drawings are larger than their place, and begins each of them where most is seen. */
 const sizes = new ResizeObserver(() => {
   for (const figure of figures()) {
     const { scroll } = parts(figure);
     const wide = scroll.scrollWidth > scroll.clientWidth + 1;
     more(figure);
     figure.toggleAttribute("data-wide", wide);
-    figure.toggleAttribute("data-pan", wide || scroll.scrollHeight > scroll.clientHeight + 1);
-    const first = scroll.querySelector(".spot");
-    if (begun.has(figure.id) || !wide || !first) continue;
+    const pan = wide || scroll.scrollHeight > scroll.clientHeight + 1;
+    figure.toggleAttribute("data-pan", pan);
+    if (begun.has(figure.id) || !pan) continue;
     begun.add(figure.id);
-    if (!scroll.scrollLeft) scroll.scrollLeft = first.offsetLeft + (first.offsetWidth - scroll.clientWidth) / 2;
+    if (!scroll.scrollLeft && !scroll.scrollTop) begin(scroll);
   }
 });
+
+/** Shows the box that was searched for, else the first one, and as many others with it as there is room for. @param {HTMLElement} scroll */
+function begin(scroll) {
+  const area = scroll.getBoundingClientRect();
+  const place = (/** @type {Element} */ box) => {
+    const { left, right, top, bottom } = box.getBoundingClientRect();
+    return { x: [left - area.left, right - area.left], y: [top - area.top, bottom - area.top] };
+  };
+  const all = (/** @type {string} */ name) => [...scroll.querySelectorAll(name)].map(place);
+  let boxes = all(".spot");
+  let [first] = [...all(".marked > .shape"), ...boxes];
+  if (boxes.length === 0) {
+    boxes = all(".node > .shape");
+    // A map begins at its first layer, which lies across its longer side.
+    const side = scroll.scrollHeight > scroll.scrollWidth ? "x" : "y";
+    first ||= boxes.reduce((a, b) => (b[side][0] < a[side][0] ? b : a), boxes[0]);
+  }
+  if (!first) return;
+  /** @param {"x" | "y"} axis @param {number} room */
+  const best = (axis, room) => {
+    const [from, to] = first[axis];
+    const middle = (from + to - room) / 2;
+    const starts = boxes.flatMap((box) => [box[axis][0] - EDGE, box[axis][1] + EDGE - room]);
+    const seen = (/** @type {number} */ start) => boxes.filter((box) => box[axis][0] >= start && box[axis][1] <= start + room);
+    const fair = [middle, ...starts.filter((start) => start <= from && start + room >= to)];
+    const ranked = fair.map((start) => ({ start, count: seen(start).length, off: Math.abs(start - middle) }));
+    const { start } = ranked.reduce((a, b) => (b.count > a.count || (b.count === a.count && b.off < a.off) ? b : a));
+    boxes = seen(start);
+    return start;
+  };
+  scroll.scrollTo({ left: best("x", scroll.clientWidth), top: best("y", scroll.clientHeight), behavior: "instant" });
+}
 
 /** Says on which side there is more. @param {HTMLElement} figure */
 function more(figure) {

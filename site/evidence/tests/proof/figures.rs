@@ -3,6 +3,7 @@
 use crate::world::{NOW, World};
 use document::ServiceId;
 use evidence::{Evidence, Figure, Health, KpiEvidence, Verdict, Window};
+use traces::NodeKind;
 
 fn near(figure: &Figure, expected: f64) {
     let Figure::Value(v) = figure else { panic!("{figure:?} is not {expected}") };
@@ -81,6 +82,35 @@ fn missing_figures_say_what_is_missing() {
     assert!(matches!(gone.errors, Figure::Stale(0.0, _)), "{:?}", gone.errors);
     assert_eq!(gone.health, Health::NoData);
     assert!(gone.reason.starts_with("last seen "), "{}", gone.reason);
+}
+
+#[test]
+fn what_nothing_measures_shows_what_its_callers_saw() {
+    let mut world = World::new("[output.loggia.services.quiet]\n", "");
+    world.call(("gateway", NodeKind::Service), ("orders", NodeKind::Service), 120, 12);
+    world.call(("cron", NodeKind::Service), ("orders", NodeKind::Service), 60, 0);
+    world.call(("orders", NodeKind::Service), ("payments", NodeKind::Service), 60, 0);
+    world.call(("orders", NodeKind::Service), ("quiet", NodeKind::Service), 0, 0);
+    world.up("payments", 1, 1.0);
+    world.replica("payments", 1, (120, 0), 30.0, 0.0);
+    let orders = world.service("orders");
+    near(&orders.rate, 3.0);
+    near(&orders.errors, 12.0 / 180.0);
+    near(&orders.p95, 0.05);
+    assert!(orders.traced && orders.instances == 0);
+    assert_eq!(
+        (orders.health, orders.reason.as_str()),
+        (Health::Degraded, "by its callers' traces")
+    );
+    let payments = world.service("payments");
+    near(&payments.rate, 30.0);
+    assert!(!payments.traced, "its own metrics say more than its callers");
+    let quiet = world.service("quiet");
+    assert_eq!((quiet.health, &quiet.rate), (Health::NoData, &Figure::Value(0.0)));
+    assert_eq!(quiet.reason, "not called in the window");
+    let cron = world.service("cron");
+    assert_eq!((cron.health, &cron.rate), (Health::NoData, &Figure::NoData));
+    assert_eq!(cron.reason, "seen in traces, not measured");
 }
 
 #[test]

@@ -255,6 +255,7 @@ fn service(name: &str) -> ServiceEvidence {
         reason: HOSTILE.to_owned(),
         up: 2,
         instances: 2,
+        traced: false,
         version: Some(HOSTILE.to_owned()),
         rate: Figure::Value(412.0),
         p95: Figure::NoTraffic,
