@@ -100,6 +100,33 @@ fn init_makes_a_book_that_builds_and_overwrites_nothing() {
 }
 
 #[test]
+fn new_makes_a_sound_book_in_a_folder_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |path: &str| fs::read_to_string(dir.path().join(path)).unwrap();
+    for (arguments, title) in [
+        (&["new", "our-shop"][..], "Our shop"),
+        (
+            &["new", "b", "--title", "A \"b\" \\ c: #d <e>"][..],
+            "A &#34;b&#34; \\ c: #d &#60;e&#62;",
+        ),
+    ] {
+        let made = loggia(arguments, dir.path());
+        assert!(made.status.success(), "{}", words(&made));
+        let check = loggia(&["check", arguments[1], "--strict"], dir.path());
+        assert!(words(&check).contains("nothing to mend"), "{}", words(&check));
+        let even = loggia(&["fmt", arguments[1], "--check"], dir.path());
+        assert!(even.status.success(), "{}", words(&even));
+        let site = format!("{}/book", arguments[1]);
+        assert!(loggia(&["build", arguments[1], "-d", &site], dir.path()).status.success());
+        let page = at(&format!("{site}/index.html"));
+        assert!(page.contains(&format!("<title>{title}")), "{page}");
+        let again = loggia(arguments, dir.path());
+        assert_eq!(again.status.code(), Some(2), "{}", words(&again));
+        assert!(words(&again).contains("is not empty"), "{}", words(&again));
+    }
+}
+
+#[test]
 fn a_taken_port_is_named_with_its_option() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("index.md"), "# Page\n").unwrap();

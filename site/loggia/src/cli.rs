@@ -1,6 +1,6 @@
 //! What can be typed: arguments, help texts and exit codes. `main` hands in the arguments.
 
-use crate::{build, check, fmt, init, serve};
+use crate::{build, check, fmt, init, new, serve};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,8 @@ const STOP_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
     long_about = "Loggia renders a folder of Markdown as a site and links its sections, diagrams and \
                   figures to the services that run: health, rate, latency and errors, down to the trace.",
     after_help = "Examples:\n  \
-        loggia init docs            start a book\n  \
+        loggia new handbook         a starter book in a new folder\n  \
+        loggia init docs            start a book where there is something\n  \
         loggia serve docs --open    read it while you write it\n  \
         loggia check docs           find what is broken\n  \
         loggia build docs           write the site as files",
@@ -49,7 +50,15 @@ pub struct Talk {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a book: a folder with book.toml and a first page
+    /// Write a starter book to a new folder: a page of each kind, to be replaced by yours
+    New {
+        /// Where to; it is made, and must not hold anything
+        dir: PathBuf,
+        /// The book's title [default: the folder's name]
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Start a book in a folder that may hold something: book.toml and a first page
     Init {
         /// Where to; it is made when it is missing
         #[arg(default_value = ".")]
@@ -267,6 +276,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let talk = arguments.talk;
     start_log(talk);
     let outcome = match arguments.command {
+        Command::New { dir, title } => new::run(&dir, title.as_deref(), talk),
         Command::Init { dir } => init::run(&dir, talk),
         Command::Build(a) => build::run(&a.options(), talk),
         Command::Check(a) => run_check(a, talk),

@@ -2,7 +2,7 @@
 //!
 //! - [`cli`]: what can be typed, and what it answers
 //! - [`source`]: reads a folder of Markdown into a [`document::Book`]
-//! - [`build`], [`check`], [`fmt`], [`init`]: the commands that end
+//! - [`build`], [`check`], [`fmt`], [`init`], [`new`]: the commands that end
 //! - [`search`]: the index that readers search in
 //! - [`serve`]: the live server; `cloudscale up` starts it as a library
 
@@ -11,6 +11,7 @@ pub mod check;
 pub mod cli;
 pub mod fmt;
 pub mod init;
+pub mod new;
 mod prepare;
 mod preprocessor;
 mod report;
