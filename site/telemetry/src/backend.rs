@@ -6,6 +6,7 @@
 use crate::admission::Exports;
 use crate::disk::{Disk, Stores};
 use crate::otlp_metrics::{self, DeltaSums};
+use crate::span_metrics::{self, SpanMetrics};
 use crate::target::Targets;
 use crate::{Clock, DiskOptions, Exemplars, MetricMeta, OpenError, Progress, TargetStatus};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -111,6 +112,7 @@ pub struct Backend {
     pub(crate) exports: Exports,
     metadata: RwLock<BTreeMap<String, MetricMeta>>,
     deltas: Mutex<DeltaSums>,
+    span_metrics: Mutex<SpanMetrics>,
 }
 
 impl Backend {
@@ -133,6 +135,7 @@ impl Backend {
             exports: Exports::default(),
             metadata: RwLock::default(),
             deltas: Mutex::default(),
+            span_metrics: Mutex::default(),
         }
     }
 
@@ -154,6 +157,8 @@ impl Backend {
             bytes,
         };
         backend.disk = Some(Disk::open(options, &stores, report)?);
+        // What was read back was counted when it came.
+        backend.traces.forget_tally();
         Ok(backend)
     }
 
@@ -341,6 +346,7 @@ impl Backend {
     /// something is appended. Called by [`run_housekeeping`](crate::run_housekeeping).
     pub fn tidy(&self) {
         let now_ms = self.now_ms();
+        self.append_span_metrics(now_ms);
         if let Some(disk) = &self.disk {
             disk.keep(&self.metrics, now_ms);
         }
@@ -356,5 +362,21 @@ impl Backend {
             disk.forget_series(&gone);
         }
         self.deltas.lock().unwrap_or_else(PoisonError::into_inner).expire(now_ms);
+    }
+
+    /// Stores what spans said up to `now_ms` as series.
+    fn append_span_metrics(&self, now_ms: i64) {
+        let tally = self.traces.tally(now_ms);
+        let mut metrics = self.span_metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = metrics.samples(&tally, now_ms);
+        drop(metrics);
+        if samples.is_empty() {
+            return;
+        }
+        self.learn_metadata(&span_metrics::metadata());
+        let stored = self.append_samples(now_ms, samples.iter().map(|(l, s)| (l, *s)));
+        if let Some(error) = stored.first_error {
+            tracing::debug!(%error, "samples from spans were refused");
+        }
     }
 }

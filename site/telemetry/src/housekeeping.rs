@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// Time between two rounds.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Drops samples that are too old or too many and totals that nobody adds to, until cancelled.
+/// Stores what spans say as series, drops samples that are too old or too many and totals that nobody adds to, until cancelled.
 pub async fn run_housekeeping(backend: Arc<Backend>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     while cancel.run_until_cancelled(ticks.tick()).await.is_some() {

@@ -42,6 +42,7 @@ mod prometheus_json;
 mod prometheus_params;
 mod scrape;
 mod scrape_target;
+mod span_metrics;
 mod target;
 mod task;
 

@@ -6,7 +6,7 @@
 
 use crate::histogram::Durations;
 use crate::pairing::{Call, Pairing};
-use crate::{Span, TraceId};
+use crate::{Span, Tally, TraceId};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl GraphNode {
 }
 
 /// How the two ends are connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Connection {
     /// A request that both sides sent spans of.
@@ -177,6 +177,8 @@ struct Edge {
 #[derive(Debug, Default)]
 pub(crate) struct GraphState {
     pairing: Pairing,
+    /// Counted from the beginning on.
+    pub(crate) tally: Tally,
     services: HashSet<Arc<str>>,
     edges: HashMap<(GraphNode, GraphNode), Edge>,
     expired: Slots<u64>,
@@ -240,11 +242,13 @@ impl GraphState {
         let (calls, expired) = self.pairing.take();
         if expired > 0 {
             *self.expired.at(second(now_ms)) += expired;
+            self.tally.unpaired += expired;
         }
         calls.into_iter().for_each(|call| self.count(call, now_ms));
     }
 
     fn count(&mut self, call: Call, now_ms: i64) {
+        self.tally.call(&call, now_ms);
         let key = (self.known(call.from), self.known(call.to));
         if !self.edges.contains_key(&key) && self.edges.len() >= MAX_EDGES {
             self.forget_oldest();

@@ -24,6 +24,7 @@ mod peer;
 mod search;
 mod span;
 mod store;
+mod tally;
 mod trace;
 
 pub use attribute::{Attribute, Value, find};
@@ -36,4 +37,7 @@ pub use otlp::{Decoded, attributes_of, decode_logs, decode_spans};
 pub use search::{AttributeFilter, Search, ServiceSpans, TraceSummary};
 pub use span::{Event, Kind, Link, Resource, Scope, Span, Status};
 pub use store::{Dependencies, StoreLimits, StoreStats, TraceStore};
+pub use tally::{
+    DURATION_BOUNDS_S, DurationCounts, OTHER, Operation, OperationCounts, Pair, PairCounts, Tally,
+};
 pub use trace::{Parent, Row, Trace};

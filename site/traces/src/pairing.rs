@@ -35,6 +35,10 @@ pub(crate) struct Call {
     pub(crate) count: u32,
     pub(crate) failed: bool,
     pub(crate) seconds: f64,
+    /// As long as the caller saw it, if it sent a span.
+    pub(crate) client_s: Option<f64>,
+    /// As long as the called side saw it, if it sent a span; of a database what the caller saw.
+    pub(crate) server_s: Option<f64>,
     pub(crate) trace_id: TraceId,
     /// When the first of its spans arrived, milliseconds since 1970.
     pub(crate) seen_ms: i64,
@@ -212,6 +216,9 @@ impl Pairing {
                 both.failed |= callee.failed;
                 both.arrived_ms = caller.arrived_ms.min(callee.arrived_ms);
                 self.tell(&both, from, to, connection, 1);
+                if let Some(call) = self.calls.last_mut() {
+                    (call.client_s, call.server_s) = (Some(caller.seconds), Some(callee.seconds));
+                }
             }
         }
         caller.met = true;
@@ -236,7 +243,11 @@ impl Pairing {
         connection: Connection,
         count: u32,
     ) {
+        let calls = matches!(half.side, Side::Client | Side::Producer);
+        let answers = !calls || connection == Connection::Database;
         self.calls.push(Call {
+            client_s: calls.then_some(half.seconds),
+            server_s: answers.then_some(half.seconds),
             from,
             to,
             connection,

@@ -6,7 +6,7 @@
 
 use crate::graph::GraphState;
 use crate::intern::{Interner, own_bytes};
-use crate::{Kind, Search, ServiceGraph, Span, SpanId, Trace, TraceId, TraceSummary};
+use crate::{Kind, Search, ServiceGraph, Span, SpanId, Tally, Trace, TraceId, TraceSummary};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -200,6 +200,20 @@ impl TraceStore {
         self.read().graph.read(window_ms, now_ms, false)
     }
 
+    /// What was counted up to `now_ms` since the store was made or the tally forgotten. What was not seen for an hour is left
+    /// out, and begins anew when it is seen again.
+    pub fn tally(&self, now_ms: i64) -> Tally {
+        let mut inner = self.write();
+        inner.graph.expire(now_ms);
+        inner.graph.tally.forget(now_ms);
+        inner.graph.tally.clone()
+    }
+
+    /// Begins to count anew: what was appended up to now has been counted before.
+    pub fn forget_tally(&self) {
+        self.write().graph.tally = Tally::default();
+    }
+
     /// What is held and what was let go.
     pub fn stats(&self) -> StoreStats {
         let inner = self.read();
@@ -219,6 +233,7 @@ impl Inner {
     fn append(&mut self, mut span: Span, now_ms: i64, spans_per_trace: usize) {
         let kept = self.traces.get(&span.trace_id).map_or(0, |stored| stored.spans.len());
         if kept >= spans_per_trace {
+            self.graph.tally.span(&span, now_ms);
             self.stats.dropped += 1;
             return;
         }
@@ -248,6 +263,7 @@ impl Inner {
         self.stats.bytes += bytes;
         self.stats.spans += 1;
         self.stats.appended += 1;
+        self.graph.tally.span(&span, now_ms);
         self.graph.observe(&span, now_ms);
         self.operations.remember(&span);
         stored.spans.push(Arc::new(span));

@@ -7,12 +7,26 @@ use traces::{ServiceGraph, StoreLimits, TraceStore};
 /// When the spans arrive, milliseconds since 1970.
 const ARRIVAL_MS: i64 = 1_700_000_000_000;
 
+/// The graph, after comparing it with what was tallied.
 fn graph(file: &str) -> Option<ServiceGraph> {
     let folder = suites::suite("servicegraphs")?;
     let store = TraceStore::new(StoreLimits::default());
     store.append(suites::spans(folder.join(file)), ARRIVAL_MS);
     // Beyond the 10 s for which a side waits for the other.
-    Some(store.graph(60_000, ARRIVAL_MS + 11_000))
+    let graph = store.graph(60_000, ARRIVAL_MS + 11_000);
+    let tally = store.tally(ARRIVAL_MS + 11_000);
+    let edges = graph.edges.iter().map(|edge| {
+        (edge.from.name.clone(), edge.to.name.clone(), edge.connection, edge.calls, edge.failed)
+    });
+    let mut edges: Vec<_> = edges.collect();
+    edges.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    let pairs = tally.pairs.iter().map(|(pair, counts)| {
+        let (client, server) = (pair.client.clone(), pair.server.clone());
+        (client, server, pair.connection, counts.calls, counts.failed)
+    });
+    assert_eq!(pairs.collect::<Vec<_>>(), edges, "{file}");
+    assert_eq!(tally.unpaired, graph.expired, "{file}");
+    Some(graph)
 }
 
 fn check(file: &str, edges: &[&str], expired: u64) {
