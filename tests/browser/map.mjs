@@ -57,6 +57,13 @@ await withBrowser(async (_browser, open) => {
   step("one is found among them, and its neighbours are shown alone");
   await page.goto(`${url}live/map?q=svc-017`);
   check((await page.locator(".mermaid.map .marked").count()) === 1, "one is marked");
+  await until("it is in sight", () =>
+    page.evaluate(() => {
+      const [box, frame] = [".marked .shape", ".service-map .scroll"].map((one) => document.querySelector(one)?.getBoundingClientRect());
+      return box && frame && box.top >= frame.top && box.bottom <= frame.bottom && box.left >= frame.left && box.right <= frame.right;
+    }),
+  );
+  check((await page.locator(".service-map .scroll").evaluate((one) => one.clientHeight / innerHeight)) < 0.8, "the map is no longer than the window");
   await page.getByText("One is called").waitFor();
   await page.goto(`${url}live/map?focus=svc-004`);
   const near = (await services()).sort();

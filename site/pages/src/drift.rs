@@ -7,7 +7,7 @@ use crate::cells::{Cell, Cells};
 use crate::figures::{self, amount, cell, clock, date_time, duration, number};
 use crate::frame::{Frame, Place, View};
 use crate::live::{diagrams, frame_cells, with_shape};
-use crate::overlay::encode;
+use crate::overlay::{crossed, encode};
 use crate::problems::written;
 use askama::Template;
 use evidence::{CallsSeen, DiagramDrift, DrawnCall, EdgeState, Evidence, Observation, PageDrift};
@@ -63,7 +63,8 @@ pub fn render_drift(site: &Site, evidence: &Evidence) -> String {
         service: None,
     };
     let frame = Frame::new(site, &place, Some(evidence), &cells);
-    let pages = evidence.drift.pages.iter().map(|page| page_part(site, &frame.root, page));
+    let pages =
+        evidence.drift.pages.iter().map(|page| page_part(site, &frame.root, page, evidence));
     written(&DriftTemplate { pages: pages.collect(), frame })
 }
 
@@ -103,7 +104,12 @@ fn diagram_key(page: &PageDrift, diagram: &DiagramDrift) -> String {
     format!("drift.{}.d{}", page.id, diagram.index)
 }
 
-fn page_part<'a>(site: &Site, root: &str, page: &'a PageDrift) -> PagePart<'a> {
+fn page_part<'a>(
+    site: &Site,
+    root: &str,
+    page: &'a PageDrift,
+    evidence: &Evidence,
+) -> PagePart<'a> {
     let path = page.path.split('/').map(encode).collect::<Vec<_>>().join("/");
     let href = format!("{root}{path}");
     let part = |diagram: &'a DiagramDrift| DiagramPart {
@@ -112,7 +118,7 @@ fn page_part<'a>(site: &Site, root: &str, page: &'a PageDrift) -> PagePart<'a> {
         href: format!("{href}#figure-{}", diagram.index),
         key: diagram_key(page, diagram),
         scenario: diagram.scenario,
-        rows: rows(site, root, page, diagram),
+        rows: rows(site, root, page, diagram, evidence),
         mends: !diagram.mend.is_empty(),
     };
     let diagrams = page.diagrams.iter().map(part).collect();
@@ -120,7 +126,14 @@ fn page_part<'a>(site: &Site, root: &str, page: &'a PageDrift) -> PagePart<'a> {
 }
 
 /// What is not drawn first, then the edges as drawn.
-fn rows(site: &Site, root: &str, page: &PageDrift, diagram: &DiagramDrift) -> Vec<Row> {
+fn rows(
+    site: &Site,
+    root: &str,
+    page: &PageDrift,
+    diagram: &DiagramDrift,
+    evidence: &Evidence,
+) -> Vec<Row> {
+    let known = |name: &str| evidence.services.iter().any(|service| service.id.0 == name);
     let labels = labels(site, &page.id, diagram.index);
     let label = |id: &str| labels.get(id).map_or(id, String::as_str).to_owned();
     let key = diagram_key(page, diagram);
@@ -131,7 +144,7 @@ fn rows(site: &Site, root: &str, page: &PageDrift, diagram: &DiagramDrift) -> Ve
                 from: label(nodes.0),
                 to: label(nodes.1),
                 names: format!("{from} → {to}"),
-                traces: format!("{root}live/traces?service={}", encode(traced(from, to))),
+                traces: crossed(site, root, [from, to].map(|name| (name, known(name)))),
                 example: seen
                     .map(|seen| format!("{root}live/traces/{}", encode(&seen.example_trace))),
             }
@@ -150,11 +163,6 @@ fn rows(site: &Site, root: &str, page: &PageDrift, diagram: &DiagramDrift) -> Ve
         row(drawn_key(&key, call), nodes, (&call.from, &call.to), call.seen.as_ref())
     });
     undocumented.chain(drawn).collect()
-}
-
-/// The service whose traces are listed: who calls sends the spans; users send none.
-fn traced<'a>(from: &'a str, to: &'a str) -> &'a str {
-    if from == "user" { to } else { from }
 }
 
 fn labels(site: &Site, page: &str, diagram: usize) -> BTreeMap<String, String> {

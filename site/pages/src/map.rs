@@ -324,13 +324,14 @@ impl<'a> Shown<'a> {
             map.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
         let edges = drawing.edges.iter().map(|edge| {
             let pill = places.get(&edge.id).map(|centre| tag(*centre, PILL));
-            let ends = [kinds.get(edge.to.as_str()), kinds.get(edge.from.as_str())];
-            let service = ends.into_iter().flatten().find(|node| node.kind == NodeKind::Service);
+            let end = |id: &String| {
+                let node = kinds.get(id.as_str());
+                node.map_or(("", false), |node| (&*node.name, node.kind == NodeKind::Service))
+            };
+            let ends = [end(&edge.from), end(&edge.to)];
             EdgeMark {
                 key: edge_key(&edge.from, &edge.to),
-                href: service
-                    .filter(|_| site.live)
-                    .map(|node| format!("{root}live/traces?service={}", encode(&node.name))),
+                href: site.live.then(|| overlay::crossed(site, root, ends)),
                 line: overlay::outline(&edge.points),
                 pill,
             }

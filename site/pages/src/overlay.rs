@@ -6,7 +6,7 @@
 use crate::Site;
 use diagram::overlay::{badge_anchor, place_pills};
 use diagram::{Edge, Node, Point, Rect, Shape};
-use document::DiagramBlock;
+use document::{DiagramBlock, ServiceId};
 use evidence::{Bound, DiagramEvidence, Evidence};
 use std::fmt::Write as _;
 
@@ -81,10 +81,10 @@ pub(crate) fn lay(
     let edges = bound.into_iter().map(|edge| {
         let ends = &measured.edges[&edge.id];
         let known = |name: &str| evidence.services.iter().any(|service| service.id.0 == name);
-        let service = if known(&ends.to) { &ends.to } else { &ends.from };
+        let ends = [&ends.from, &ends.to].map(|name| (name.as_str(), known(name)));
         EdgeMark {
             key: format!("d{}.e.{}", block.index, edge.id),
-            href: site.live.then(|| format!("{root}live/traces?service={}", encode(service))),
+            href: site.live.then(|| crossed(site, root, ends)),
             line: beside(&edge.points, &labels),
             pill: places.get(&edge.id).map(|centre| tag(*centre, PILL)),
         }
@@ -108,6 +108,22 @@ pub(crate) fn lay(
         view_box: format!("{} {} {} {}", box_.x, box_.y, box_.width, box_.height),
         nodes: nodes.collect(),
         edges: edges.collect(),
+    }
+}
+
+/// Address of the traces that crossed an edge, whose ends are given as name and whether that is a
+/// service: its caller's that call the callee; where no service calls, the callee's.
+pub(crate) fn crossed(site: &Site, root: &str, [from, to]: [(&str, bool); 2]) -> String {
+    let traced = |name: &str| {
+        let service = site.book.config.services.get(&ServiceId(name.to_owned()));
+        encode(service.and_then(|s| s.service_name.as_deref()).unwrap_or(name))
+    };
+    match (from, to) {
+        ((from, true), (to, _)) => {
+            format!("{root}live/traces?service={}&to={}", traced(from), traced(to))
+        }
+        (_, (to, true)) => format!("{root}live/traces?service={}", traced(to)),
+        (_, (to, false)) => format!("{root}live/traces?to={}", traced(to)),
     }
 }
 

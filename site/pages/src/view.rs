@@ -90,6 +90,8 @@ pub struct TraceFilters {
     pub service: Option<String>,
     /// `operation=`: a span's name.
     pub operation: Option<String>,
+    /// `to=`: whom the span calls.
+    pub to: Option<String>,
     /// `min=`: shortest duration as typed, such as `250ms` or `1.5s`.
     pub min_duration: Option<String>,
     /// `errors=1`.

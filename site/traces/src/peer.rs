@@ -37,6 +37,12 @@ pub(crate) fn queue(span: &Span) -> Option<Arc<str>> {
     first(span, &DESTINATION)
 }
 
+/// Every name that a calling span gives the other side.
+pub(crate) fn names(span: &Span) -> impl Iterator<Item = Arc<str>> {
+    let calls = matches!(side(span), Some(Side::Client | Side::Producer));
+    [database(span), queue(span), service(span)].into_iter().flatten().filter(move |_| calls)
+}
+
 /// Which side of a call a span is on, if any.
 pub(crate) fn side(span: &Span) -> Option<Side> {
     match (span.kind, find_text(&span.attributes, "messaging.operation.type").as_deref()) {

@@ -3,9 +3,10 @@
 //! The rules are Jaeger's: one span must fit the whole question, and an attribute may sit on the span,
 //! its resource, its scope, its events or its links.
 
-use crate::{Span, TraceId, find};
+use crate::{Span, SpanId, TraceId, find, peer};
 use regex::Regex;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Asks for an attribute.
@@ -50,6 +51,9 @@ pub struct Search {
     pub from_ms: Option<i64>,
     /// The span started at or before this, milliseconds since 1970.
     pub to_ms: Option<i64>,
+    /// The span calls this: a child of it is of this service, or its attributes name this database,
+    /// queue or peer, whatever the case.
+    pub to: Option<String>,
     /// How many traces at most.
     pub limit: usize,
 }
@@ -70,13 +74,30 @@ impl Default for Search {
             errors_only: false,
             from_ms: None,
             to_ms: None,
+            to: None,
             limit: Self::LIMIT,
         }
     }
 }
 
 impl Search {
-    /// Whether a span fits all of the question; cheap conditions first.
+    /// Whether one of a trace's spans fits all of the question.
+    pub(crate) fn finds(&self, spans: &[Arc<Span>]) -> bool {
+        let Some(to) = self.to.as_deref() else { return spans.iter().any(|span| self.fits(span)) };
+        let of_callee = |span: &&Arc<Span>| span.service().eq_ignore_ascii_case(to);
+        let called: HashSet<(SpanId, &str)> = spans
+            .iter()
+            .filter(of_callee)
+            .filter_map(|span| Some((span.parent_id?, span.service())))
+            .collect();
+        let calls = |span: &Span| {
+            called.iter().any(|(parent, by)| *parent == span.span_id && *by != span.service())
+                || peer::names(span).any(|name| name.eq_ignore_ascii_case(to))
+        };
+        spans.iter().any(|span| self.fits(span) && calls(span))
+    }
+
+    /// Whether a span fits the question; cheap conditions first. Whom it calls is not asked here.
     pub(crate) fn fits(&self, span: &Span) -> bool {
         let start_ms = span.start_ns.div_euclid(1_000_000);
         let duration = span.duration_ns();

@@ -151,7 +151,7 @@ impl TraceStore {
         newest.sort_unstable_by_key(|(id, stored)| std::cmp::Reverse((stored.start_ns, **id)));
         newest
             .into_iter()
-            .filter(|(_, stored)| stored.spans.iter().any(|span| search.fits(span)))
+            .filter(|(_, stored)| search.finds(&stored.spans))
             .filter_map(|(id, stored)| TraceSummary::new(*id, &stored.spans))
             .take(search.limit)
             .collect()

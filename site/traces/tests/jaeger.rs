@@ -52,6 +52,7 @@ fn search(query: &Value, patterns: bool) -> Search {
         errors_only: false,
         from_ms: Some(time(query["StartTimeMin"].as_str().unwrap())),
         to_ms: Some(time(query["StartTimeMax"].as_str().unwrap())),
+        to: None,
         limit: query["NumTraces"].as_u64().unwrap() as usize,
     }
 }

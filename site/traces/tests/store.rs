@@ -185,6 +185,31 @@ fn searches_filter_and_limit() {
     check(Search { attributes: vec![filter("k", "v"), filter("error", "true")], ..all() }, &[6]);
     check(Search { attributes: vec![filter("span.kind", "client")], ..all() }, &[6]);
     check(Search { attributes: vec![filter("k", "w")], ..all() }, &[]);
+    // Whom it calls: a child's service, a database, a queue; its own service and a caller are not.
+    let at = 500;
+    let calls = |number: u64, more: Vec<Span>| {
+        let spans = [span(1, 0, "x", Server, at, at + 9), span(2, 1, "x", Client, at, at + 8)];
+        let all = spans.into_iter().chain(more).map(|span| span.of_trace(number));
+        store.append(all.collect(), START_MS);
+    };
+    calls(7, vec![span(3, 2, "y", Server, at, at + 7)]);
+    calls(8, vec![span(3, 2, "x", Client, at, at + 7).with("db.name", "Stock")]);
+    calls(
+        9,
+        vec![span(3, 1, "x", Producer, at, at + 7).with("messaging.destination.name", "news")],
+    );
+    let to = |service: &str, to: &str| Search {
+        service: Some(service.into()),
+        to: Some(to.into()),
+        ..all()
+    };
+    check(to("x", "y"), &[7]);
+    check(to("x", "stock"), &[8]);
+    check(to("x", "news"), &[9]);
+    check(to("y", "x"), &[]);
+    check(to("x", "x"), &[]);
+    check(to("x", "nobody"), &[]);
+    check(Search { errors_only: true, ..to("x", "y") }, &[]);
 }
 
 /// Edges as `from -> to kind failed/calls` of what was appended at once, after the wait.

@@ -137,6 +137,8 @@ pub(super) struct TraceQuery {
     #[serde(default)]
     operation: String,
     #[serde(default)]
+    to: String,
+    #[serde(default)]
     min: String,
     #[serde(default)]
     errors: Option<String>,
@@ -159,6 +161,7 @@ impl TraceQuery {
         Ok(Search {
             service: given(&self.service),
             operation: given(&self.operation),
+            to: given(&self.to),
             min_duration_ns: given(&self.min).map(|text| duration_ns(&text)).transpose()?,
             errors_only: self.errors.is_some(),
             limit,
@@ -171,6 +174,7 @@ impl TraceQuery {
         TraceFilters {
             service: given(&self.service),
             operation: given(&self.operation),
+            to: given(&self.to),
             min_duration: given(&self.min),
             errors_only: self.errors.is_some(),
             limit: self.limit.trim().parse().unwrap_or(TRACES_SHOWN),

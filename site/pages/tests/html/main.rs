@@ -24,6 +24,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         filters: TraceFilters {
             service: Some(HOSTILE.to_owned()),
             operation: Some(HOSTILE.to_owned()),
+            to: Some(HOSTILE.to_owned()),
             min_duration: Some(HOSTILE.to_owned()),
             ..TraceFilters::default()
         },
