@@ -170,3 +170,25 @@ fn a_box_that_may_stand_for_a_service_is_a_note() {
     );
     assert!(words.contains("index.md:5:3") && words.contains("%% bind: P = gateway"), "{words}");
 }
+
+#[test]
+fn lines_that_bind_nothing_are_notes_with_suggestions() {
+    let dir = book(
+        "# Shop\n\n```mermaid\ngraph LR\n  A[Till] --> B[Web]\n  C[Elsewhere] --> B\n  \
+         %% bind: A = paymnets\n  %% bind: D = gateway\n  %% bind: B = gateway\n  \
+         %% bind: C = somebody-elses\n```\n",
+    );
+    let mut command = Command::new(binary("loggia"));
+    let output = run_to_end(command.arg("check").current_dir(dir.path()).env("NO_COLOR", "1"));
+    let words = words(&output);
+    assert_eq!(words.matches("note[L016]").count(), 2, "{words}");
+    for expected in [
+        "note[L016]: nothing in book.toml is called `paymnets`",
+        "index.md:7:3",
+        "did you mean `payments`?",
+        "note[L016]: the diagram has no box `D` to bind",
+        "index.md:8:3",
+    ] {
+        assert!(words.contains(expected), "no `{expected}` in {words}");
+    }
+}

@@ -76,4 +76,5 @@ pub use preprocess::{
 };
 pub use redirect::Redirect;
 pub use repair::{Doubt, Repair, repair_encoding};
+pub use suggest::nearest;
 pub use terms::BookTerms;

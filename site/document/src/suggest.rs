@@ -4,10 +4,7 @@
 const COMPARED_CHARS_MAX: usize = 64;
 
 /// The candidate that differs least from `given`, when it is near enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
-    given: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     let limit = (given.chars().count() / 3).clamp(1, 4);
     candidates

@@ -77,6 +77,17 @@ impl Names {
         }
     }
 
+    /// Whether something is called so.
+    pub fn knows(&self, name: &str) -> bool {
+        let wanted = squash(name);
+        self.all().any(|known| squash(known) == wanted)
+    }
+
+    /// Every name that something is called by.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().flat_map(|known| known.names.iter().map(String::as_str))
+    }
+
     /// What the right side of a `%% bind:` line names; a name that nobody knows yet is believed.
     fn explicit(&self, name: &str, shape: Shape) -> Bound {
         let wanted = squash(name);

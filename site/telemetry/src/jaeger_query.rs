@@ -67,6 +67,7 @@ pub(crate) fn parse(params: &Params) -> Result<Wanted, String> {
         errors_only: false,
         from_ms: micros("start")?,
         to_ms: micros("end")?,
+        to: None,
         limit: count(params, &["limit"])?,
     })))
 }
@@ -89,6 +90,7 @@ pub(crate) fn parse_v3(params: &Params) -> Result<Search, String> {
         errors_only: false,
         from_ms: time("query.start_time_min")?,
         to_ms: time("query.start_time_max")?,
+        to: None,
         limit: count(params, &["query.search_depth", "query.num_traces"])?,
     })
 }

@@ -16,6 +16,16 @@ pub(super) fn of_box(page: &Page, diagram: usize, node: &str) -> Range<usize> {
     found.map_or_else(|| of_diagram(page, diagram), |(start, end)| start..end)
 }
 
+/// The line `%% bind:` of a diagram that binds a box, else its first line.
+pub(super) fn of_bind(page: &Page, diagram: usize, node: &str) -> Range<usize> {
+    let binds = |line: &str| {
+        let said = line.strip_prefix("%%").and_then(|rest| rest.trim().strip_prefix("bind:"));
+        said.and_then(|rest| rest.split_once('=')).is_some_and(|(left, _)| left.trim() == node)
+    };
+    let found = lines(page, diagram).into_iter().find(|(_, line)| binds(line));
+    found.map_or_else(|| of_diagram(page, diagram), |(at, line)| at..at + line.len())
+}
+
 /// The first line of a diagram that names one box and then another, else its first line.
 pub(super) fn of_edge(page: &Page, diagram: usize, from: &str, to: &str) -> Range<usize> {
     let mut lines = lines(page, diagram).into_iter();
