@@ -280,3 +280,45 @@ fn hostile_diagrams_do_no_harm_in_the_browser() {
     }
     assert_eq!(names.len(), 51);
 }
+
+/// Every state of a box and of a line, what they lead to, and what is said where a drawing is broken.
+#[test]
+fn values_above_diagrams_are_told_apart_and_lead_to_their_evidence() {
+    if !browser::is_there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let services = ["gateway", "orders", "payments", "shipping", "extra"];
+    let toml: String =
+        services.iter().map(|name| format!("[output.loggia.services.{name}]\n")).collect();
+    fs::write(dir.path().join("book.toml"), format!("[book]\nsrc = \".\"\n{toml}")).unwrap();
+    let pages = [
+        (
+            "index",
+            "# Shop\n\n```mermaid\nflowchart LR\n  accTitle: Shop\n  G[Gateway] --> O[Orders]\n  G --> P[Payments]\n  \
+             G --> S[Shipping]\n  O --> P\n  O --> D[(Orders DB)]\n  O --> Q[[Order Events]]\n  X[Extra]\n  \
+             %% bind: D = orders_db\n  %% bind: Q = order-events\n```\n",
+        ),
+        (
+            "kinds",
+            "# Kinds\n\n```mermaid\nsequenceDiagram\n  participant gateway\n  participant orders\n  gateway->>orders: place\n```\n\n\
+             ```mermaid\nstateDiagram-v2\n  gateway --> orders\n```\n\n\
+             ```mermaid\nclassDiagram\n  Gateway --> Till\n  %% bind: Till = orders\n```\n\n\
+             ```mermaid\nerDiagram\n  gateway ||--o{ orders : takes\n```\n",
+        ),
+        (
+            "broken",
+            "# Broken\n\nText.\n\n```mermaid\nflowchart LR\n  A[Web app --> B\n```\n\nTEXT BELOW\n",
+        ),
+    ];
+    for (name, text) in pages {
+        fs::write(dir.path().join(format!("{name}.md")), text).unwrap();
+    }
+    let port = free_port().to_string();
+    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
+    let mut program =
+        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
+            .unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
+    browser::run("overlay.mjs", &[&format!("http://127.0.0.1:{port}/")]);
+}
