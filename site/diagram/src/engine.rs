@@ -3,23 +3,23 @@
 
 use crate::{DiagramError, metrics, place};
 use merman::svg::{
-    DeterministicTextMeasurer, MeasurementProfileId, TextMeasurementPolicy, TextMeasurementProfile,
-    TextMeasurementProfileIdentity,
+    DeterministicTextMeasurer, MeasurementProfileId, RenderResourcePolicy, TextMeasurementPolicy,
+    TextMeasurementProfile, TextMeasurementProfileIdentity,
 };
 use merman::{
     Engine, MermaidConfig, OperationControl, RenderError, RenderOutput, RenderTarget, Renderer,
     SvgEnvironment, SvgRequest,
 };
 use serde_json::{Value, json};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The id that merman puts before every id of its own; `clean` puts the caller's prefix instead.
 pub(crate) const RAW_ID: &str = "d0";
 
-/// Stack of the thread that parses and lays out: the parsers of some families recurse over the
-/// nesting of the text, which [`crate::MAX_SOURCE_BYTES`] bounds.
-const STACK_BYTES: usize = 256 * 1024 * 1024;
+/// Steps that a layout may take. merman's own limit stops at about 900 nodes; [`crate::DEADLINE`] ends
+/// what takes too long.
+const LAYOUT_STEPS_MAX: usize = 500_000_000;
 
 /// What stands before and after a formula.
 const FORMULA: &str = "$$";
@@ -44,22 +44,6 @@ pub(crate) struct Raw {
     pub(crate) ground: Option<String>,
 }
 
-/// Runs `work` on a thread with a large stack. A panic in merman becomes an error here: it is the
-/// last wall against a parser's bug, never a way to steer.
-pub(crate) fn on_large_stack<T: Send>(
-    work: impl FnOnce() -> Result<T, DiagramError> + Send,
-) -> Result<T, DiagramError> {
-    let thread = std::thread::Builder::new().name("diagram".to_owned()).stack_size(STACK_BYTES);
-    std::thread::scope(|scope| {
-        let worker = thread.spawn_scoped(scope, || catch_unwind(AssertUnwindSafe(work)));
-        match worker.map(|worker| worker.join()) {
-            Ok(Ok(Ok(result))) => result,
-            Ok(_) => Err(place::at_start("this diagram cannot be laid out")),
-            Err(_) => Err(place::at_start("no thread is free to draw this diagram")),
-        }
-    })
-}
-
 /// Parses, lays out and paints. A formula (`$$..$$`) is shown as its source: there is no
 /// typesetting of mathematics here.
 pub(crate) fn paint(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
@@ -72,7 +56,8 @@ pub(crate) fn paint(source: &str, deadline: Duration) -> Result<Raw, DiagramErro
 fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
     let control = OperationControl::new().with_deadline(deadline);
     let failed = |error: RenderError| place::from_merman(source, &error, deadline);
-    let artifact = renderer(source)
+    let figures = source.lines().any(|line| line.trim_start().starts_with("actor "));
+    let artifact = RENDERERS[usize::from(figures)]
         .prepare_semantic(source, control)
         .map_err(failed)?
         .ok_or_else(|| place::at_start("no Mermaid diagram is here"))?;
@@ -88,9 +73,11 @@ fn attempt(source: &str, deadline: Duration) -> Result<Raw, DiagramError> {
     Ok(Raw { kind, title, model, svg: svg.into_parts().0, ground })
 }
 
-fn renderer(source: &str) -> Renderer {
-    // A stick figure with its name is higher than a box needs to be.
-    let figures = source.lines().any(|line| line.trim_start().starts_with("actor "));
+/// Without and with stick figures.
+static RENDERERS: LazyLock<[Renderer; 2]> = LazyLock::new(|| [renderer(false), renderer(true)]);
+
+/// `figures`: a stick figure with its name is higher than a box needs to be.
+fn renderer(figures: bool) -> Renderer {
     let config = json!({
         "theme": "default",
         "look": "classic",
@@ -139,11 +126,20 @@ fn variables() -> Value {
 
 fn request() -> SvgRequest {
     let mut request = SvgRequest {
-        environment: SvgEnvironment::deterministic().with_text_measurement_policy(measuring()),
+        environment: SvgEnvironment::deterministic()
+            .with_text_measurement_policy(measuring())
+            .with_resource_policy(resources()),
         ..SvgRequest::default()
     };
     request.options.diagram_id = Some(RAW_ID.to_owned());
     request
+}
+
+fn resources() -> RenderResourcePolicy {
+    let policy = RenderResourcePolicy::default();
+    policy
+        .with_override("max_layout_work_units", LAYOUT_STEPS_MAX)
+        .expect("the limit exists and is not zero")
 }
 
 fn measuring() -> TextMeasurementPolicy {

@@ -29,6 +29,7 @@ mod read;
 mod settle;
 mod tree;
 mod venn;
+mod workers;
 
 pub use error::DiagramError;
 pub use model::{Drawing, Edge, Group, Node, Point, Rect, Shape};
@@ -70,8 +71,8 @@ pub fn draw_within(
             ))
         });
     }
-    let prefix = safe_prefix(prefix);
-    engine::on_large_stack(|| assemble(source, &prefix, deadline))
+    let (source, prefix) = (source.to_owned(), safe_prefix(prefix));
+    workers::run(move || assemble(&source, &prefix, deadline))
 }
 
 fn assemble(source: &str, prefix: &str, deadline: Duration) -> Result<Drawing, DiagramError> {

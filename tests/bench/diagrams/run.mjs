@@ -1,7 +1,7 @@
 // How fast diagrams are drawn, beside mermaid.js 11 in an open Chromium page and mermaid-rs-renderer;
 // and what one tick of live values costs the browser in a diagram with 200 edges.
 //
-//   cargo build --release --bins && node tests/bench/diagrams/run.mjs [--seeds FOLDER] [--no-peer]
+//   cargo build --release --bins && node tests/bench/diagrams/run.mjs [--seeds FOLDER] [--no-peer] [--only-ticks]
 //
 // FOLDER holds Markdown files whose Mermaid fences are drawn (default: ../shared/seeds, else content/).
 // Needs Chromium (CHROMIUM names it), npm and cargo; brings the peers into node_modules and target/bench.
@@ -213,10 +213,9 @@ async function ticks(browser) {
   }
 }
 
-const tool = prepare();
-const { chromium } = await import("playwright-core");
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
-try {
+/** Draws everything with everybody. @param {import("playwright-core").Browser} browser */
+async function drawings(browser) {
+  const tool = prepare();
   const [pages, sizes] = [seeds(), SIZES.map(grown)];
   const peer = (cases) => {
     const found = [];
@@ -236,7 +235,12 @@ try {
   const ratios = pages.map(({ name }) => mermaid.find((m) => m.name === name)?.ms / own.find((o) => o.name === name)?.ms).filter(Number.isFinite);
   console.log(`slowest ratio to mermaid.js: ${Math.min(...ratios).toFixed(1)}x (wanted: ${WANTED.faster}x)`);
   table("Growth", sizes, own, mermaid, renderer);
+}
 
+const { chromium } = await import("playwright-core");
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  if (!process.argv.includes("--only-ticks")) await drawings(browser);
   const tick = await ticks(browser);
   console.log(`\nOverlay of ${EDGES} edges: ${tick.ticks} ticks, ${tick.cells} figures changed a tick (${tick.pills} live elements on the page)`);
   console.log(`script a tick: median ${tick.median?.toFixed(2)} ms, worst ${tick.worst?.toFixed(2)} ms (wanted: below ${WANTED.script} ms)`);

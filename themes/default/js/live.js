@@ -47,7 +47,9 @@ function index() {
   elements = new Map();
   for (const element of document.querySelectorAll("[data-cell]")) {
     const key = element.getAttribute("data-cell") || "";
-    elements.set(key, [...(elements.get(key) || []), element]);
+    const known = elements.get(key);
+    if (known) known.push(element);
+    else elements.set(key, [element]);
   }
 }
 
@@ -118,16 +120,30 @@ function patch(cells) {
  * @param {Cell} cell
  */
 function apply(element, cell) {
-  if (cell.t !== undefined && element.textContent !== cell.t) element.textContent = cell.t;
-  if (cell.s !== undefined) element.setAttribute("data-state", cell.s);
-  if (cell.d !== undefined) element.setAttribute("d", cell.d);
+  if (cell.t !== undefined) write(element, cell.t);
+  if (cell.s !== undefined) set(element, "data-state", cell.s);
+  if (cell.d !== undefined) set(element, "d", cell.d);
   if (cell.h === undefined) return;
-  const title = element.querySelector(":scope > title");
-  if (title) {
-    title.textContent = cell.h;
-    element.setAttribute("aria-label", cell.h);
-  } else if (cell.h) element.setAttribute("title", cell.h);
+  // In a drawing the explanation is its first child.
+  const title = element.firstElementChild;
+  if (title?.localName === "title") {
+    write(title, cell.h);
+    set(element, "aria-label", cell.h);
+  } else if (cell.h) set(element, "title", cell.h);
   else element.removeAttribute("title");
+}
+
+/** Changes the text where it stands: a new node would cost several times as much. @param {Element} element @param {string} text */
+function write(element, text) {
+  const { firstChild } = element;
+  if (firstChild instanceof Text && !firstChild.nextSibling) {
+    if (firstChild.data !== text) firstChild.data = text;
+  } else if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Element} element @param {string} name @param {string} value */
+function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 function age() {

@@ -7,6 +7,10 @@ use anyhow::{Context, bail};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+/// The allocator of the product, for all engines.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One case is drawn again until this much time is spent on it ...
 const BUDGET: Duration = Duration::from_millis(600);
 /// ... but never more often than this.
