@@ -5,7 +5,8 @@
 
 use crate::terms::BookTerms;
 use crate::{
-    Book, Chapter, Config, Draft, OutlineItem, Page, Piece, crosslinks, links, outline, page,
+    Book, Chapter, Config, Draft, OutlineItem, Page, Piece, addresses, crosslinks, links, outline,
+    page,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use rayon::prelude::*;
@@ -49,17 +50,28 @@ impl Book {
         };
         // A page's terms stand in it: with other terms every page is another one.
         let known = by_source(same_config.filter(|book| *book.terms == terms));
+        let stems = addresses::stems(files.iter().map(SourceFile::path));
+        let moved = same_config.is_some_and(|book| {
+            addresses::stems(book.pages.iter().map(|page| page.source.as_str())) != stems
+        });
+        let same_links =
+            |page: &Page| !moved || !page.links.iter().any(|link| addresses::is_bare(&link.target));
         let names = names(plan.as_deref().unwrap_or_default());
         let read = |file: &SourceFile| {
             let id = links::markdown_stem(file.path()).unwrap_or(file.path());
             let listed_as = names.get(id).copied();
             match known.get(file.path()) {
-                Some(page) if page.file == *file && page.listed_as.as_deref() == listed_as => {
+                Some(page)
+                    if page.file == *file
+                        && page.listed_as.as_deref() == listed_as
+                        && same_links(page) =>
+                {
                     Arc::clone(page)
                 }
                 _ => {
                     let title = titles.get(file.path()).map(String::as_str);
-                    Arc::new(page::parse(file, &config, &code, &terms, title, listed_as))
+                    let around = page::Around { code: &code, terms: &terms, stems: &stems };
+                    Arc::new(page::parse(file, &config, around, title, listed_as))
                 }
             }
         };

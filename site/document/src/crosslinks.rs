@@ -2,6 +2,7 @@
 //!
 //! `book` asks once all pages are read.
 
+use crate::addresses::SERVED;
 use crate::draft::SummaryAnchor;
 use crate::{Link, Page, links, suggest};
 use diagnostics::{Code, Diagnostic, Severity};
@@ -13,9 +14,6 @@ const FINDINGS_MAX: usize = 100;
 
 /// Links out of the book that are reported beside those.
 const NOTES_MAX: usize = 100;
-
-/// Addresses that a server of the book answers itself.
-const SERVED: &[&str] = &["live/", "api/", "prometheus/", "jaeger/", "assets/"];
 
 /// Adds a finding for every link that leads nowhere.
 pub(crate) fn check(
@@ -145,7 +143,8 @@ impl<'p> Map<'p> {
             .by_source
             .get(resolved.as_str())
             .or_else(|| self.by_path.get(resolved.as_str()))
-            .or_else(|| self.by_path.get(as_folder));
+            .or_else(|| self.by_path.get(as_folder))
+            .or_else(|| self.by_path.get(format!("{resolved}.html").as_str()));
         match (target, fragment) {
             (Some(target), Some(fragment)) => self.check_anchor(page, target, link, fragment),
             (Some(_), None) => None,

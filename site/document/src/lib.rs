@@ -44,6 +44,7 @@ mod marks;
 mod highlight;
 mod math;
 
+mod addresses;
 mod headings;
 mod links;
 mod raw;

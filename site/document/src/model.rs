@@ -270,13 +270,17 @@ pub struct GlossaryEntry {
 #[serde(rename_all = "camelCase")]
 pub struct Hero {
     /// In large letters.
+    #[serde(alias = "name")]
     pub title: String,
     /// Below it.
-    #[serde(default)]
+    #[serde(default, alias = "tagline")]
     pub subtitle: Option<String>,
     /// A button.
     #[serde(default, alias = "call-to-action", alias = "call_to_action")]
     pub call_to_action: Option<CallToAction>,
+    /// Buttons as VitePress writes them; without a call to action the first is one.
+    #[serde(default, skip_serializing)]
+    pub actions: Vec<CallToAction>,
 }
 
 /// A button of the hero.

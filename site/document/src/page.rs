@@ -1,6 +1,7 @@
 //! One Markdown file to a [`Page`], in five steps: encoding, front matter, body (again when a fence
 //! had to be closed), figures, navigation.
 
+use crate::addresses::{Addresses, Stems};
 use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::{BookTerms, Terms};
@@ -29,7 +30,17 @@ pub fn parse_page(file: &SourceFile, config: &Config) -> Page {
 
 /// As [`parse_page`], with code that was coloured before taken from `code`.
 pub fn parse_page_with(file: &SourceFile, config: &Config, code: &CodeCache) -> Page {
-    parse(file, config, code, &BookTerms::default(), None, None)
+    let around = Around { code, terms: &BookTerms::default(), stems: &Stems::default() };
+    parse(file, config, around, None, None)
+}
+
+/// What a page takes from the book around it.
+#[derive(Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// Code that was coloured before.
+    pub(crate) code: &'a CodeCache,
+    pub(crate) terms: &'a BookTerms,
+    pub(crate) stems: &'a Stems,
 }
 
 /// What the page at `file` defines, and whether it shows its glossary; read before any page is parsed.
@@ -49,21 +60,21 @@ pub(crate) fn glossary(file: &SourceFile, config: &Config) -> (Vec<GlossaryEntry
 pub(crate) fn parse(
     file: &SourceFile,
     config: &Config,
-    code: &CodeCache,
-    terms: &BookTerms,
+    around: Around<'_>,
     title: Option<&str>,
     listed_as: Option<&str>,
 ) -> Page {
     let mut findings = Findings::new(file);
     encoding::check(&mut findings);
     let above = frontmatter::read(&mut findings);
-    let (mut walked, glossary) = read_body(file, &above, config, (code, terms), &mut findings);
+    let (mut walked, glossary) = read_body(file, &above, config, around, &mut findings);
     kpi::resolve_figures(&mut walked.pieces, config);
     let services =
         body::services(&above.matter.services.0, above.span.clone(), config, &mut findings);
     bind_sections(&mut walked.sections, &above, config, &mut findings);
     let navigation = navigation(&walked.sections, &above, &mut findings);
-    let hero = hero(&above, file, &mut walked.links);
+    let addresses = addresses(file, config, around.stems);
+    let hero = hero(&above, file, addresses, &mut walked.links);
     let silenced = checks::silenced(&above, &config.markdown, &mut findings);
     let wanted = findings.into_list().into_iter();
     let diagnostics =
@@ -119,18 +130,19 @@ fn read_body(
     file: &SourceFile,
     above: &Above,
     config: &Config,
-    (code, book): (&CodeCache, &BookTerms),
+    around: Around<'_>,
     findings: &mut Findings<'_>,
 ) -> (body::Walked, Vec<GlossaryEntry>) {
     let (mut text, mut origin) = translated(&file.text()[above.body..], above.body, config);
+    let addresses = addresses(file, config, around.stems);
     for mended in 0.. {
         let fences = body::glossary_fences(&text, &config.markdown);
         let shown = fences.is_some();
         let mut glossary = above.matter.glossary.clone();
         glossary.extend(fences.unwrap_or_default());
         let mut here = Findings::new(file);
-        let terms = Terms::new(&glossary, shown, book);
-        let walked = body::walk(&text, &origin, terms, config, code, &mut here);
+        let terms = Terms::new(&glossary, shown, around.terms);
+        let walked = body::walk(&text, &origin, terms, config, (around.code, addresses), &mut here);
         let last = walked.unclosed.last().cloned();
         let mend = last.and_then(|span| closing_place(&text, &span).map(|at| (span, at)));
         match mend {
@@ -240,8 +252,19 @@ fn missing_section(id: &str, sections: &[Section], above: &Above, findings: &mut
 }
 
 /// The hero with a harmless link that leads where the built site has its pages.
-fn hero(above: &Above, file: &SourceFile, links: &mut Vec<Link>) -> Option<crate::Hero> {
+fn addresses<'a>(file: &'a SourceFile, config: &Config, stems: &'a Stems) -> Addresses<'a> {
+    Addresses::new(file.path(), stems, !config.markdown.for_mdbook)
+}
+
+fn hero(
+    above: &Above,
+    file: &SourceFile,
+    addresses: Addresses<'_>,
+    links: &mut Vec<Link>,
+) -> Option<crate::Hero> {
     let mut hero = above.matter.hero.clone()?;
+    let actions = std::mem::take(&mut hero.actions);
+    hero.call_to_action = hero.call_to_action.take().or_else(|| actions.into_iter().next());
     if let Some(call) = hero.call_to_action.take()
         && let Some(address) = links::safe(&call.link)
     {
@@ -249,7 +272,7 @@ fn hero(above: &Above, file: &SourceFile, links: &mut Vec<Link>) -> Option<crate
             let span = place_of(file.text(), above.span.clone(), &call.link);
             links.push(Link { target: address.clone(), span });
         }
-        let link = links::rewrite(&address);
+        let link = addresses.href(&address);
         hero.call_to_action = Some(crate::CallToAction { link, ..call });
     }
     Some(hero)

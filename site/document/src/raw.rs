@@ -3,6 +3,7 @@
 //!
 //! `body` hands in the text of raw HTML; it goes into the [`Writer`].
 
+use crate::addresses::Addresses;
 use crate::html::{Writer, escape, escape_address};
 use crate::links;
 
@@ -25,7 +26,7 @@ pub(crate) struct Brought {
 }
 
 /// Writes `source`: tags of the list as tags, all else as text.
-pub(crate) fn write(source: &str, writer: &mut Writer) -> Brought {
+pub(crate) fn write(source: &str, addresses: Addresses<'_>, writer: &mut Writer) -> Brought {
     let mut brought = Brought::default();
     let mut rest = source;
     while let Some(at) = rest.find('<') {
@@ -37,7 +38,7 @@ pub(crate) fn write(source: &str, writer: &mut Writer) -> Brought {
         }
         match Tag::parse(rest) {
             Some((tag, length)) => {
-                tag.write(&rest[..length], writer, &mut brought);
+                tag.write(&rest[..length], addresses, writer, &mut brought);
                 rest = &rest[length..];
             }
             None => {
@@ -140,7 +141,13 @@ impl<'a> Tag<'a> {
         }
     }
 
-    fn write(&self, source: &str, writer: &mut Writer, brought: &mut Brought) {
+    fn write(
+        &self,
+        source: &str,
+        addresses: Addresses<'_>,
+        writer: &mut Writer,
+        brought: &mut Brought,
+    ) {
         let listed = |list: &str| list.contains(&format!(" {} ", self.name));
         let void = listed(VOID);
         match (self.closing, void || listed(ELEMENTS)) {
@@ -152,7 +159,7 @@ impl<'a> Tag<'a> {
                 for (key, value) in &self.attributes {
                     if !seen.contains(&key.as_str()) {
                         seen.push(key);
-                        write_attribute(&mut tag, key, value, brought);
+                        write_attribute(&mut tag, key, value, addresses, brought);
                     }
                 }
                 tag.push('>');
@@ -188,7 +195,13 @@ fn attribute(text: &str, at: usize) -> Option<((String, &str), usize)> {
     Some(((key, &value[..length]), start + length))
 }
 
-fn write_attribute(tag: &mut String, key: &str, value: &str, brought: &mut Brought) {
+fn write_attribute(
+    tag: &mut String,
+    key: &str,
+    value: &str,
+    addresses: Addresses<'_>,
+    brought: &mut Brought,
+) {
     if !ATTRIBUTES.contains(&format!(" {key} ")) || (key == "role" && value != "note") {
         return;
     }
@@ -196,7 +209,7 @@ fn write_attribute(tag: &mut String, key: &str, value: &str, brought: &mut Broug
         "href" | "src" => {
             let Some(address) = links::safe(value) else { return };
             brought.links.push(value.to_owned());
-            escape_address(&links::rewrite(&address))
+            escape_address(&addresses.href(&address))
         }
         _ => escape(value),
     };
@@ -232,7 +245,8 @@ mod tests {
             ("<span/>x", "<span></span>x"),
         ] {
             let mut writer = Writer::default();
-            write(source, &mut writer);
+            let stems = crate::addresses::Stems::default();
+            write(source, Addresses::new("a.md", &stems, true), &mut writer);
             let html: String = writer
                 .finish()
                 .into_iter()

@@ -204,7 +204,9 @@ impl Body<'_, '_, '_, '_> {
             let place = self.origin.span(&fence.span);
             let named: Vec<String> = tile.service.iter().cloned().collect();
             let service = services(&named, place, self.config, self.findings).pop();
-            kpis.push(tile.into_kpi(self.kpis, service, self.config));
+            let mut kpi = tile.into_kpi(self.kpis, service, self.config);
+            kpi.link = kpi.link.map(|link| self.addresses.href(&link));
+            kpis.push(kpi);
             self.count_kpi();
         }
         self.writer().piece(Piece::KpiGrid(kpis));

@@ -64,7 +64,7 @@ impl Body<'_, '_, '_, '_> {
             kind => {
                 let rel = if kind == links::Kind::External { " rel=\"noopener\"" } else { "" };
                 self.remember_link(address, file_span);
-                let href = escape_address(&links::rewrite(address.trim()));
+                let href = escape_address(&self.addresses.href(address.trim()));
                 let html = format!("<a href=\"{href}\"{}{rel}>", title_attribute(title));
                 self.open_link(&html, "</a>");
             }
@@ -120,7 +120,7 @@ impl Body<'_, '_, '_, '_> {
             }
             Some(address) => format!(
                 "<img src=\"{}\" alt=\"{alt}\"{title} loading=\"lazy\">",
-                escape_address(&address)
+                escape_address(&self.addresses.file(&address))
             ),
             None => alt,
         };
@@ -132,7 +132,7 @@ impl Body<'_, '_, '_, '_> {
             return self.writer().html(html);
         }
         let last = self.writers.len() - 1;
-        let brought = raw::write(html, &mut self.writers[last]);
+        let brought = raw::write(html, self.addresses, &mut self.writers[last]);
         let span = self.origin.span(&span);
         for id in brought.ids {
             if self.ids.take(&id) {

@@ -16,6 +16,7 @@ mod spec;
 #[cfg(test)]
 mod oracle;
 
+use crate::addresses::Addresses;
 use crate::fences::Fence;
 use crate::findings::{Findings, Origin, place_of};
 use crate::headings::Ids;
@@ -66,11 +67,11 @@ pub(crate) fn walk(
     origin: &Origin,
     terms: Terms<'_>,
     config: &Config,
-    code: &CodeCache,
+    (code, addresses): (&CodeCache, Addresses<'_>),
     findings: &mut Findings<'_>,
 ) -> Walked {
     let anchors = terms.anchors();
-    let mut body = Body::new(text, origin, terms, config, code, findings);
+    let mut body = Body::new(text, origin, terms, config, (code, addresses), findings);
     for anchor in anchors {
         body.ids.take(&anchor);
         body.out.anchors.push(anchor);
@@ -117,6 +118,7 @@ struct Body<'t, 'g, 'f, 'a> {
     origin: &'t Origin,
     config: &'t Config,
     coloured: &'t CodeCache,
+    addresses: Addresses<'t>,
     findings: &'f mut Findings<'a>,
     out: Walked,
     ids: Ids,
@@ -159,7 +161,7 @@ impl<'t, 'g, 'f, 'a> Body<'t, 'g, 'f, 'a> {
         origin: &'t Origin,
         terms: Terms<'g>,
         config: &'t Config,
-        code: &'t CodeCache,
+        (code, addresses): (&'t CodeCache, Addresses<'t>),
         findings: &'f mut Findings<'a>,
     ) -> Self {
         Self {
@@ -167,6 +169,7 @@ impl<'t, 'g, 'f, 'a> Body<'t, 'g, 'f, 'a> {
             origin,
             config,
             coloured: code,
+            addresses,
             findings,
             out: Walked::default(),
             ids: Ids::default(),

@@ -16,7 +16,9 @@ pub(super) fn render(markdown: &str, options: Options) -> String {
     let mut findings = Findings::new(&file);
     let none = crate::BookTerms::default();
     let terms = Terms::new(&[], false, &none);
-    let mut body = Body::new(markdown, &origin, terms, &config, &code, &mut findings);
+    let stems = crate::addresses::Stems::default();
+    let addresses = crate::addresses::Addresses::new("a.md", &stems, true);
+    let mut body = Body::new(markdown, &origin, terms, &config, (&code, addresses), &mut findings);
     body.bare = true;
     body.read(options);
     let pieces = body.finish().pieces;
