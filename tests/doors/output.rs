@@ -312,3 +312,51 @@ fn a_snapshot_bakes_figures_with_their_time() {
     assert!(page.contains(" UTC"), "it says when it was measured");
     assert!(!page.contains("data-events"), "nothing listens to a server");
 }
+
+#[test]
+fn links_without_ending_and_from_the_root_stay_inside() {
+    for (toml, links) in [
+        (
+            None,
+            ["../b.html#x", "../b.html", "../guide/c.html", "../p.svg", "../p.svg", "/live/map"],
+        ),
+        (
+            Some("[output.loggia]\noptional = true\n"),
+            ["../b.html#x", "../b.html", "../guide/c.html", "../p.svg", "../p.svg", "/live/map"],
+        ),
+        // mdBook leaves addresses from the root to the host.
+        (
+            Some("[book]\ntitle = \"A\"\nsrc = \".\"\n"),
+            ["/b.html#x", "../b.html", "/guide/c.html", "/p.svg", "/p.svg", "/live/map"],
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join("book").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let below = if toml.is_some_and(|toml| toml.contains("loggia")) { "src/" } else { "" };
+        toml.iter().for_each(|toml| write("book.toml", toml));
+        write(&format!("{below}b.md"), "# B\n\n## X\n");
+        write(&format!("{below}p.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>");
+        write(
+            &format!("{below}guide/c.md"),
+            "# C\n\n[a](/b.md#x) [b](../b) <a href=\"/guide/c\">c</a> ![p](/p.svg) \
+             <img src=\"/p.svg\" alt=\"p\"> [m](/live/map)\n",
+        );
+        let output = build(dir.path(), &[]);
+        assert!(output.status.success(), "{}", words(&output));
+        let html = fs::read_to_string(dir.path().join("out/guide/c.html")).unwrap();
+        let main = &html[html.find("<main").unwrap()..html.find("<nav class=\"beside").unwrap()];
+        let found: Vec<&str> = main
+            .split(['<'])
+            .filter(|tag| !tag.contains("class=\"anchor\""))
+            .filter(|tag| tag.starts_with("a ") || tag.starts_with("img "))
+            .filter_map(|tag| tag.split("href=\"").nth(1).or(tag.split("src=\"").nth(1)))
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        let found: Vec<&str> = found.into_iter().filter(|to| !to.ends_with("index.html")).collect();
+        assert_eq!(found, links, "{toml:?}: {main}");
+    }
+}

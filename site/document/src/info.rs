@@ -27,10 +27,21 @@ pub(crate) struct Info {
     pub(crate) tab: Option<String>,
 }
 
-/// First word of the info string, up to a comma or brace, without VitePress's `:line-numbers`.
+/// First word of the info string, up to a comma or brace, without VitePress's `:line-numbers`; where all
+/// of it stands in braces, as in `{ .py title="a.py" }` of MkDocs, the first class.
 pub(crate) fn language(info: &str) -> &str {
-    let word = info.trim().split([' ', ',', '{', '\t']).next().unwrap_or_default();
-    word.split_once(NUMBERED).map_or(word, |(language, _)| language)
+    let info = info.trim();
+    if let Some(class) = in_braces(info).and_then(|inside| inside.strip_prefix('.')) {
+        return class.split([' ', '\t', '}']).next().unwrap_or_default();
+    }
+    let word = info.split([' ', ',', '{', '\t']).next().unwrap_or_default();
+    let word = word.split_once(NUMBERED).map_or(word, |(language, _)| language);
+    if word.contains(['=', '"']) { "" } else { word }
+}
+
+/// What stands in the braces around all of the info string.
+fn in_braces(info: &str) -> Option<&str> {
+    Some(info.strip_prefix('{')?.strip_suffix('}')?.trim())
 }
 
 /// Follows the language where VitePress numbers lines: `ts:line-numbers`, `ts:line-numbers=10`.
@@ -41,7 +52,10 @@ impl Info {
         let source = source.trim();
         let first = language(source);
         let mut info = Self { language: first.to_owned(), ..Self::default() };
-        let mut rest = &source[first.len()..];
+        let mut rest = match in_braces(source).filter(|inside| inside.starts_with('.')) {
+            Some(inside) => &inside[1 + first.len()..],
+            None => &source[first.len()..],
+        };
         if let Some(behind) = rest.strip_prefix(NUMBERED) {
             let word = &behind[..behind.find([' ', ',', '{', '\t']).unwrap_or(behind.len())];
             info.first_line = word.strip_prefix('=').map_or(Some(1), |first| first.parse().ok());
@@ -159,6 +173,12 @@ mod tests {
                     ..Info::default()
                 },
             ),
+            (
+                "{ .rust .annotate title=\"a b\" hl_lines=\"2\" }",
+                rust(Info { marked: vec![2..=2], title: Some("a b".into()), ..Info::default() }),
+            ),
+            ("title=\"a b\"", Info { title: Some("a b".into()), ..Info::default() }),
+            ("{1}", Info { marked: vec![1..=1], ..Info::default() }),
             ("rust linenums=\"3\"", rust(Info { first_line: Some(3), ..Info::default() })),
             ("rust {.wide} a\"b {", rust(Info::default())),
         ] {
