@@ -138,6 +138,7 @@ fn answers(served: &Served, at: f64) -> Vec<serde_json::Value> {
         )),
         served.json(&format!("/api/live/traces/{TRACE}")),
         served.json("/api/live/traces?service=shop"),
+        served.json("/api/live/logs?q=card"),
     ]
 }
 

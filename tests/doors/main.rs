@@ -15,6 +15,7 @@ mod external;
 mod floors;
 mod fmt;
 mod hot;
+mod logs;
 mod map;
 mod markdown;
 mod navigation;

@@ -17,6 +17,7 @@ pub(crate) enum View {
     Map,
     Services,
     Traces,
+    Logs,
     Drift,
     Nothing,
 }
@@ -155,6 +156,7 @@ impl<'a> Frame<'a> {
                 View::Map => "map",
                 View::Services => "services",
                 View::Traces => "traces",
+                View::Logs => "logs",
                 View::Drift => "drift",
                 View::Nothing => "",
             },

@@ -17,6 +17,7 @@ mod fault;
 mod figures;
 mod frame;
 mod live;
+mod logs;
 mod map;
 mod markup;
 mod navigation;
@@ -41,6 +42,7 @@ pub use drift::{cells_for_drift, render_drift};
 pub use extras::{extras, render_extra};
 pub use fault::{render_error, render_lost};
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
+pub use logs::render_logs;
 pub use map::{MapView, cells_for_map, render_map};
 pub use navigation::Navigation;
 pub use page::render_page;
@@ -50,5 +52,8 @@ pub use search::{SEARCH_PATH, SearchGroup, SearchHit, SearchView, render_search}
 pub use services::{RANGES_S, render_service, render_services};
 pub use site::Site;
 pub use traces::render_traces;
-pub use view::{Call, Chart, ChartSeries, Documented, ServiceView, TraceFilters, TraceSearchView};
+pub use view::{
+    Call, Chart, ChartSeries, Documented, LogFilters, LogSearchView, ServiceView, TraceFilters,
+    TraceSearchView,
+};
 pub use waterfall::render_trace;

@@ -99,3 +99,37 @@ pub struct TraceFilters {
     /// `limit=`: most traces shown.
     pub limit: usize,
 }
+
+/// Found log records with the form that found them.
+#[derive(Debug, Clone, Default)]
+pub struct LogSearchView {
+    /// As the reader filled them in.
+    pub filters: LogFilters,
+    /// Newest arrival first.
+    pub records: Vec<std::sync::Arc<traces::LogRecord>>,
+    /// Every service that wrote one.
+    pub services: Vec<String>,
+    /// What is wrong with the reader's input, in a sentence.
+    pub problem: Option<String>,
+}
+
+/// The fields of the search over logs as the reader filled them in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilters {
+    /// `q=`: words.
+    pub text: String,
+    /// `service=`.
+    pub service: Option<String>,
+    /// `severity=`: the least, by name.
+    pub severity: Option<String>,
+    /// `trace=`.
+    pub trace: Option<String>,
+    /// `span=`.
+    pub span: Option<String>,
+    /// `from=`, such as `now-15m`.
+    pub from: Option<String>,
+    /// `to=`.
+    pub to: Option<String>,
+    /// `limit=`: most records shown.
+    pub limit: usize,
+}

@@ -2,12 +2,13 @@
 
 use crate::figures::{date_time, duration};
 use crate::frame::{Frame, Place, View};
+use crate::logs::{LogRow, log_rows};
 use crate::problems::written;
 use crate::{Cells, Documented, Site, cells_for_services};
 use askama::Template;
 use evidence::Evidence;
 use std::sync::Arc;
-use traces::{Attribute, Parent, Row, Status, Trace};
+use traces::{Attribute, LogRecord, Parent, Row, Status, Trace};
 
 /// Rows of one waterfall; of a longer trace the first ones are shown, and the page says so.
 const ROWS_MAX: usize = 2_000;
@@ -41,6 +42,8 @@ struct TraceTemplate<'a> {
     legend: Vec<(&'a str, usize, usize)>,
     ticks: Vec<(u32, String)>,
     rows: Vec<SpanRow<'a>>,
+    logs: Vec<LogRow<'a>>,
+    no_logs: &'static str,
 }
 
 struct SpanRow<'a> {
@@ -73,10 +76,11 @@ struct Table {
     pairs: Vec<(String, String)>,
 }
 
-/// `/live/traces/ID`: the waterfall, with every span's details in it.
+/// `/live/traces/ID`: the waterfall, with every span's details in it, and what services wrote down in it.
 pub fn render_trace(
     site: &Site,
     trace: &Trace,
+    logs: &[Arc<LogRecord>],
     documented: &[Documented],
     evidence: Option<&Evidence>,
 ) -> String {
@@ -111,6 +115,8 @@ pub fn render_trace(
         rows: rows
             .map(|(nth, row)| span_row(&frame.root, trace, nth, row, &palette, &scale))
             .collect(),
+        logs: log_rows(&frame.root, logs, Some(trace.id)),
+        no_logs: "No service wrote a log record with this trace's id, or it was dropped to make room.",
         id,
         frame,
     })

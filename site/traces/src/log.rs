@@ -3,9 +3,9 @@
 //! Filled by the OTLP receiver, read by pages that show a trace's or a service's logs.
 
 use crate::intern::{resource_bytes, scope_bytes};
-use crate::{Attribute, Resource, Scope, SpanId, TraceId};
+use crate::{Attribute, LogText, Resource, Scope, SpanId, TraceId};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One log record.
@@ -90,26 +90,36 @@ impl Default for LogLimits {
 }
 
 /// Which log records to find. What is left out does not filter.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LogSearch {
     /// `service.name`.
     pub service: Option<String>,
     /// The trace in which it was written.
     pub trace_id: Option<TraceId>,
+    /// The span in which it was written.
+    pub span_id: Option<SpanId>,
     /// The lowest severity number, 0 for all.
     pub severity: u8,
-    /// A part of the body.
-    pub text: Option<String>,
+    /// Words in it.
+    pub text: LogText,
+    /// It happened at or after this, milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// It happened at or before this, milliseconds since 1970.
+    pub to_ms: Option<i64>,
     /// How many at most; `None` for all that are kept.
     pub limit: Option<usize>,
 }
 
 impl LogSearch {
     fn fits(&self, record: &LogRecord) -> bool {
+        let moment_ms = record.moment_ns().div_euclid(1_000_000);
         self.service.as_deref().is_none_or(|service| service == record.service())
+            && self.span_id.is_none_or(|id| record.span_id == Some(id))
+            && self.from_ms.is_none_or(|from| moment_ms >= from)
+            && self.to_ms.is_none_or(|to| moment_ms <= to)
             && self.trace_id.is_none_or(|id| record.trace_id == Some(id))
             && record.severity >= self.severity
-            && self.text.as_deref().is_none_or(|text| record.body.contains(text))
+            && self.text.fits(record)
     }
 }
 
@@ -150,10 +160,21 @@ impl LogStore {
 
     /// The records that fit, newest arrival first.
     pub fn search(&self, search: &LogSearch) -> Vec<Arc<LogRecord>> {
+        // Whoever looks for words that are nowhere must not hold up those who write.
+        let all: Vec<Arc<LogRecord>> = {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            kept.records.iter().rev().map(|(record, _)| record.clone()).collect()
+        };
+        let fitting = all.into_iter().filter(|record| search.fits(record));
+        fitting.take(search.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// The services that wrote the records, by name.
+    pub fn services(&self) -> Vec<Arc<str>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = kept.records.iter().rev().map(|(record, _)| record);
-        let fitting = newest.filter(|record| search.fits(record));
-        fitting.take(search.limit.unwrap_or(usize::MAX)).cloned().collect()
+        let names: BTreeSet<&Arc<str>> =
+            kept.records.iter().map(|(record, _)| &record.resource.service).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// How many records are kept.

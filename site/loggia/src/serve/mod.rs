@@ -10,6 +10,7 @@ mod api;
 mod changes;
 mod charts;
 mod events;
+mod logs;
 mod map;
 mod ports;
 mod routes;

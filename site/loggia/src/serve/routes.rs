@@ -1,7 +1,7 @@
 //! Addresses of the site and the headers of every answer.
 
 use super::shown::Shown;
-use super::{App, api, events, map, search, store, views, watch};
+use super::{App, api, events, logs, map, search, store, views, watch};
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -38,6 +38,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/services", get(views::services))
         .route("/live/services/{name}", get(views::service))
         .route("/live/traces", get(views::traces))
+        .route("/live/logs", get(logs::page))
         .route("/live/drift", get(views::drift))
         .route("/live/traces/{id}", get(views::trace))
         .route("/api/live/events", get(events::stream))
@@ -46,6 +47,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/live/services", get(api::services))
         .route("/api/live/drift", get(api::drift))
         .route("/api/live/claims", get(api::claims))
+        .route("/api/live/logs", get(logs::api))
         .route("/api/live/traces", get(api::traces))
         .route("/api/live/traces/{id}", get(api::trace))
         .route("/api/{*rest}", get(api::unknown))

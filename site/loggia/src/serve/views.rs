@@ -274,7 +274,8 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             }
             all
         });
-    html(pages::render_trace(&site(&app, &shown), &trace, &documented, Some(&evidence)))
+    let logs = super::logs::of_trace(&app, parsed);
+    html(pages::render_trace(&site(&app, &shown), &trace, &logs, &documented, Some(&evidence)))
 }
 
 /// A 404 page.

@@ -335,3 +335,19 @@ pub(crate) fn trace() -> Trace {
     let spans = [span(1, None, 590), span(2, Some(id(1)), 100), span(3, Some(id(9)), 50)];
     Trace::new(trace_id(), spans).expect("a trace of three spans")
 }
+
+pub(crate) fn log() -> traces::LogRecord {
+    traces::LogRecord {
+        time_ns: NOW * 1_000_000,
+        observed_ns: NOW * 1_000_000,
+        severity: 17,
+        severity_text: HOSTILE.into(),
+        body: HOSTILE.into(),
+        event: HOSTILE.into(),
+        attributes: vec![Attribute::new(HOSTILE, HOSTILE)].into(),
+        trace_id: Some(trace_id()),
+        span_id: None,
+        scope: Arc::default(),
+        resource: Arc::new(Resource::new(vec![Attribute::new("service.name", HOSTILE)])),
+    }
+}

@@ -4,8 +4,9 @@
 mod fixture;
 
 use document::{Grouping, MapDirection};
-use fixture::{HOSTILE, book, evidence, service_view, site, trace};
-use pages::{Assets, Cells, MapView, TraceFilters, TraceSearchView};
+use fixture::{HOSTILE, book, evidence, log, service_view, site, trace};
+use pages::{Assets, Cells, LogFilters, LogSearchView, MapView, TraceFilters, TraceSearchView};
+use std::sync::Arc;
 
 fn hostile_view() -> MapView {
     MapView {
@@ -13,6 +14,25 @@ fn hostile_view() -> MapView {
         q: Some(HOSTILE.to_owned()),
         groups: Grouping::Owner,
         ..MapView::default()
+    }
+}
+
+fn logs() -> LogSearchView {
+    let typed = || Some(HOSTILE.to_owned());
+    LogSearchView {
+        filters: LogFilters {
+            text: HOSTILE.to_owned(),
+            service: typed(),
+            severity: typed(),
+            trace: typed(),
+            span: typed(),
+            from: typed(),
+            to: typed(),
+            limit: 7,
+        },
+        records: vec![Arc::new(log())],
+        services: vec![HOSTILE.to_owned()],
+        problem: typed(),
     }
 }
 
@@ -38,6 +58,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("services", pages::render_services(&site, &evidence)),
         ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
         ("traces", pages::render_traces(&site, &search, Some(&evidence))),
+        ("logs", pages::render_logs(&site, &logs(), Some(&evidence))),
         ("drift", pages::render_drift(&site, &evidence)),
         ("map", pages::render_map(&site, &hostile_view(), &evidence)),
         (
@@ -45,6 +66,7 @@ fn every_page() -> Vec<(&'static str, String)> {
             pages::render_trace(
                 &site,
                 &trace(),
+                &[Arc::new(log())],
                 &service_view(&evidence).documented,
                 Some(&evidence),
             ),

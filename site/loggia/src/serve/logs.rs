@@ -1,0 +1,194 @@
+//! Logs: the search over them as JSON and as a page.
+//!
+//! `routes` calls it with what stands in the address; the whole state of the page is there.
+
+use super::App;
+use super::tick::now_ms;
+use super::views::{html, site};
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use pages::{LogFilters, LogSearchView};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use traces::{LogRecord, LogSearch, LogText, SpanId, TraceId};
+
+/// Records listed when the reader names no number.
+const LOGS_SHOWN: usize = 100;
+/// Most records that are listed.
+const LOGS_MAX: usize = 1000;
+/// Names of severities and the lowest number of each.
+const SEVERITIES: [(&str, u8); 6] =
+    [("trace", 1), ("debug", 5), ("info", 9), ("warn", 13), ("error", 17), ("fatal", 21)];
+/// Units of a time before now, milliseconds.
+const UNITS: [(char, i64); 4] = [('s', 1_000), ('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
+
+/// `GET /live/logs`, as typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogQuery {
+    q: String,
+    service: String,
+    severity: String,
+    trace: String,
+    span: String,
+    from: String,
+    to: String,
+    limit: String,
+}
+
+impl LogQuery {
+    /// The search, or what cannot be understood.
+    fn search(&self, now_ms: i64) -> Result<LogSearch, String> {
+        let limit = match given(&self.limit) {
+            None => LOGS_SHOWN,
+            Some(text) => text
+                .parse::<usize>()
+                .ok()
+                .filter(|n| (1..=LOGS_MAX).contains(n))
+                .ok_or_else(|| format!("`{text}` is no number from 1 to {LOGS_MAX}"))?,
+        };
+        Ok(LogSearch {
+            service: given(&self.service),
+            trace_id: id::<TraceId>(&self.trace, "trace id of 32 hexadecimal digits")?,
+            span_id: id::<SpanId>(&self.span, "span id of 16 hexadecimal digits")?,
+            severity: given(&self.severity).map_or(Ok(0), |text| severity(&text))?,
+            text: LogText::parse(&self.q),
+            from_ms: given(&self.from).map(|text| time(&text, now_ms)).transpose()?,
+            to_ms: given(&self.to).map(|text| time(&text, now_ms)).transpose()?,
+            limit: Some(limit),
+        })
+    }
+
+    fn filters(&self) -> LogFilters {
+        LogFilters {
+            text: self.q.clone(),
+            service: given(&self.service),
+            severity: given(&self.severity),
+            trace: given(&self.trace),
+            span: given(&self.span),
+            from: given(&self.from),
+            to: given(&self.to),
+            limit: self.limit.trim().parse().unwrap_or(LOGS_SHOWN),
+        }
+    }
+}
+
+fn given(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<Option<T>, String> {
+    let parsed = given(text).map(|text| text.parse().map_err(|_| format!("`{text}` is no {what}")));
+    parsed.transpose()
+}
+
+fn severity(text: &str) -> Result<u8, String> {
+    let named = SEVERITIES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+    named.map(|(_, number)| *number).ok_or_else(|| {
+        format!("`{text}` is no severity: one of trace, debug, info, warn, error, fatal")
+    })
+}
+
+/// `now`, `now-15m` or a time of RFC 3339, as milliseconds since 1970.
+fn time(text: &str, now_ms: i64) -> Result<i64, String> {
+    let wrong = || format!("`{text}` is no time such as now-15m or 2026-01-31T12:00:00Z");
+    if text == "now" {
+        return Ok(now_ms);
+    }
+    if let Some(before) = text.strip_prefix("now-") {
+        let (unit, ms) =
+            UNITS.iter().find(|(unit, _)| before.ends_with(*unit)).ok_or_else(wrong)?;
+        let number: u32 = before.trim_end_matches(*unit).parse().map_err(|_| wrong())?;
+        return Ok(now_ms.saturating_sub(i64::from(number) * ms));
+    }
+    text.parse::<jiff::Timestamp>().map(|time| time.as_millisecond()).map_err(|_| wrong())
+}
+
+/// `GET /api/live/logs`: takes the same filters as the page.
+pub(super) async fn api(
+    State(app): State<Arc<App>>,
+    query: Result<Query<LogQuery>, QueryRejection>,
+) -> Response {
+    let help = "for instance `q=\"card refused\"&severity=error&from=now-15m`";
+    let Ok(Query(query)) = query else {
+        let words = "each filter may stand in the address once";
+        return super::api::problem(StatusCode::BAD_REQUEST, words, help);
+    };
+    match query.search(now_ms()) {
+        Ok(search) => Json(json!({ "logs": find(app, search).await })).into_response(),
+        Err(words) => super::api::problem(StatusCode::BAD_REQUEST, &words, help),
+    }
+}
+
+/// `GET /live/logs`. Input that cannot be understood is answered with the form as it was filled in.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    query: Result<Query<LogQuery>, QueryRejection>,
+) -> Response {
+    let (query, twice) = match query {
+        Ok(Query(query)) => (query, None),
+        Err(_) => {
+            let words = "Each filter may stand in the address once".to_owned();
+            (LogQuery::default(), Some(words))
+        }
+    };
+    let search = twice.map_or_else(|| query.search(now_ms()), Err);
+    let (records, problem) = match search {
+        Ok(search) => (find(Arc::clone(&app), search).await, None),
+        Err(words) => (Vec::new(), Some(format!("{words}."))),
+    };
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let view = LogSearchView {
+        filters: query.filters(),
+        records,
+        services: app.backend.logs.services().iter().map(ToString::to_string).collect(),
+        problem,
+    };
+    let shown = app.shown();
+    let page = pages::render_logs(&site(&app, &shown), &view, Some(&app.evidence()));
+    (status, html(page)).into_response()
+}
+
+/// Looks through the records beside the network threads.
+async fn find(app: Arc<App>, search: LogSearch) -> Vec<Arc<LogRecord>> {
+    let found = tokio::task::spawn_blocking(move || app.backend.logs.search(&search)).await;
+    found.unwrap_or_else(|error| {
+        tracing::error!(%error, "a search over logs failed");
+        Vec::new()
+    })
+}
+
+/// The records of a trace, the first one first.
+pub(super) fn of_trace(app: &App, id: TraceId) -> Vec<Arc<LogRecord>> {
+    let search = LogSearch { trace_id: Some(id), limit: Some(LOGS_MAX), ..LogSearch::default() };
+    let mut records = app.backend.logs.search(&search);
+    records.sort_by_key(|record| record.moment_ns());
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        let now = 1_000_000_000_000;
+        for (text, expected) in [
+            ("now", Some(now)),
+            ("now-15m", Some(now - 900_000)),
+            ("now-2d", Some(now - 172_800_000)),
+            ("2001-09-09T01:46:40Z", Some(now)),
+            ("now-15", None),
+            ("now-m", None),
+            ("now--5m", None),
+            ("soon", None),
+            ("now-99999999999999999d", None),
+        ] {
+            assert_eq!(time(text, now).ok(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `/live/logs`: the search form and the records found; also the records of one trace.
+
+use crate::figures::{clock, date_time};
+use crate::frame::{Frame, Place, View};
+use crate::problems::written;
+use crate::{Cells, LogSearchView, Site, cells_for_services};
+use ::traces::{LogRecord, TraceId};
+use askama::Template;
+use evidence::Evidence;
+use std::sync::Arc;
+
+/// How many records the form offers to show.
+const LIMITS: [usize; 4] = [50, 100, 200, 500];
+/// The least severities that the form offers.
+const SEVERITIES: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
+
+#[derive(Template)]
+#[template(path = "logs.html")]
+struct LogsTemplate<'a> {
+    frame: Frame<'a>,
+    at: String,
+    text: &'a str,
+    services: Vec<(&'a str, bool)>,
+    severities: Vec<(&'static str, bool)>,
+    trace: &'a str,
+    span: &'a str,
+    from: &'a str,
+    to: &'a str,
+    limits: Vec<(usize, bool)>,
+    problem: Option<&'a str>,
+    count: String,
+    logs: Vec<LogRow<'a>>,
+    no_logs: &'static str,
+}
+
+/// A record as the tables show it.
+pub(crate) struct LogRow<'a> {
+    pub(crate) clock: String,
+    pub(crate) date: String,
+    pub(crate) severity: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) service: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) trace: Option<String>,
+    pub(crate) pairs: Vec<(&'a str, String)>,
+}
+
+/// `/live/logs`: the form and the records found.
+pub fn render_logs(site: &Site, view: &LogSearchView, evidence: Option<&Evidence>) -> String {
+    let cells = evidence.map_or_else(Cells::new, |evidence| cells_for_services(site, evidence));
+    let place = Place {
+        path: "live/logs",
+        id: "live/services",
+        title: "Logs".to_owned(),
+        view: View::Logs,
+        page: None,
+        service: None,
+    };
+    let frame = Frame::new(site, &place, evidence, &cells);
+    let filters = &view.filters;
+    let is = |chosen: &Option<String>, name: &str| {
+        chosen.as_deref().is_some_and(|chosen| chosen.eq_ignore_ascii_case(name))
+    };
+    let mut limits: Vec<(usize, bool)> =
+        LIMITS.iter().map(|count| (*count, *count == filters.limit)).collect();
+    if filters.limit > 0 && !LIMITS.contains(&filters.limit) {
+        limits.push((filters.limit, true));
+    }
+    let found = view.records.len();
+    written(&LogsTemplate {
+        at: clock(site.now_ms),
+        text: &filters.text,
+        services: view.services.iter().map(|n| (n.as_str(), is(&filters.service, n))).collect(),
+        severities: SEVERITIES.iter().map(|n| (*n, is(&filters.severity, n))).collect(),
+        trace: filters.trace.as_deref().unwrap_or(""),
+        span: filters.span.as_deref().unwrap_or(""),
+        from: filters.from.as_deref().unwrap_or(""),
+        to: filters.to.as_deref().unwrap_or(""),
+        limits,
+        problem: view.problem.as_deref(),
+        count: if found == 1 { "1 record".to_owned() } else { format!("{found} records") },
+        logs: log_rows(&frame.root, &view.records, None),
+        no_logs: "No record matches. Logs come over OTLP, port 4317 or 4318; the newest ones are kept in memory.",
+        frame,
+    })
+}
+
+/// Rows; on the page of a trace none links to it again.
+pub(crate) fn log_rows<'a>(
+    root: &str,
+    records: &'a [Arc<LogRecord>],
+    of_trace: Option<TraceId>,
+) -> Vec<LogRow<'a>> {
+    let row = |record: &'a Arc<LogRecord>| {
+        let ms = record.moment_ns().div_euclid(1_000_000);
+        let (severity, state) = severity(record.severity);
+        let link = record.trace_id.filter(|id| Some(*id) != of_trace);
+        LogRow {
+            clock: format!("{}.{:03}", clock(ms), ms.rem_euclid(1000)),
+            date: date_time(ms),
+            severity,
+            state,
+            service: record.service(),
+            body: if record.body.is_empty() { &record.event } else { &record.body },
+            trace: link.map(|id| format!("{root}live/traces/{id}")),
+            pairs: pairs(record),
+        }
+    };
+    records.iter().map(row).collect()
+}
+
+fn pairs(record: &LogRecord) -> Vec<(&str, String)> {
+    let mut pairs = Vec::new();
+    if !record.event.is_empty() {
+        pairs.push(("event", record.event.to_string()));
+    }
+    let own = record.attributes.iter().chain(record.resource.attributes.iter());
+    pairs.extend(own.map(|one| (&*one.key, one.value.text().into_owned())));
+    if let Some(id) = record.trace_id {
+        pairs.push(("trace", id.to_string()));
+    }
+    if let Some(id) = record.span_id {
+        pairs.push(("span", id.to_string()));
+    }
+    pairs
+}
+
+/// The word for a number of OTLP's, and how it looks.
+fn severity(number: u8) -> (&'static str, &'static str) {
+    match number {
+        0 => ("unsaid", ""),
+        1..=4 => ("trace", ""),
+        5..=8 => ("debug", ""),
+        9..=12 => ("info", "healthy"),
+        13..=16 => ("warn", "degraded"),
+        17..=20 => ("error", "down"),
+        _ => ("fatal", "down"),
+    }
+}

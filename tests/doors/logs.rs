@@ -1,0 +1,151 @@
+//! Logs of a running `loggia serve`: sent over OTLP, found by words, by trace and by span, as JSON and on the pages.
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::{Program, binary, free_port, get, send};
+
+const SOON: Duration = Duration::from_secs(10);
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+const OTHER_SPAN: &str = "00f067aa0ba902b8";
+
+fn post(url: &str, kind: &str, body: &Value) {
+    let headers = [("content-type", "application/json")];
+    let answer =
+        send("POST", &format!("{url}/otlp/v1/{kind}"), &headers, body.to_string().as_bytes());
+    assert_eq!(answer.unwrap().text(), "{}");
+}
+
+fn resource(service: &str) -> Value {
+    json!({"attributes": [{"key": "service.name", "value": {"stringValue": service}}]})
+}
+
+fn record(age_s: u64, severity: u8, body: &str, span: Option<&str>) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let time = (now - Duration::from_secs(age_s)).as_nanos().to_string();
+    json!({"timeUnixNano": time, "severityNumber": severity, "body": {"stringValue": body},
+        "traceId": span.map_or("", |_| TRACE), "spanId": span.unwrap_or(""),
+        "attributes": [{"key": "http.route", "value": {"stringValue": "/pay"}}]})
+}
+
+fn logs(service: &str, records: &[Value]) -> Value {
+    json!({"resourceLogs": [{"resource": resource(service), "scopeLogs": [{"logRecords": records}]}]})
+}
+
+fn fill(url: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().to_string();
+    let span = |id: &str, parent: &str, name: &str| {
+        json!({"traceId": TRACE, "spanId": id, "parentSpanId": parent, "name": name, "kind": 2,
+            "startTimeUnixNano": now, "endTimeUnixNano": now})
+    };
+    let spans = [span(SPAN, "", "buy"), span(OTHER_SPAN, SPAN, "pay")];
+    post(
+        url,
+        "traces",
+        &json!({"resourceSpans": [{"resource": resource("shop"), "scopeSpans": [{"spans": spans}]}]}),
+    );
+    post(
+        url,
+        "logs",
+        &logs(
+            "shop",
+            &[
+                record(7200, 9, "old: started", None),
+                record(20, 9, "order 7 begins", Some(SPAN)),
+                record(10, 17, "the Card was refused <script>alert(1)</script>", Some(OTHER_SPAN)),
+            ],
+        ),
+    );
+    post(url, "logs", &logs("mail", &[record(5, 13, "the mail was refused", None)]));
+}
+
+#[test]
+fn records_are_found_by_words_trace_and_span() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("index.md"), "# Shop\n").unwrap();
+    let port = free_port().to_string();
+    let mut program =
+        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args([
+            "--port",
+            &port,
+            "--otlp-grpc-port",
+            "0",
+            "--otlp-http-port",
+            "0",
+        ]))
+        .unwrap();
+    program.wait_for("Ctrl-C", SOON).unwrap();
+    let url = format!("http://127.0.0.1:{port}");
+    fill(&url);
+    for (query, expected) in [
+        ("", &["old", "order", "card", "mail"][..]),
+        ("q=refused", &["card", "mail"]),
+        ("q=refused+card", &["card"]),
+        ("q=REFUSED+-card", &["mail"]),
+        ("q=%22card+was+refused%22", &["card"]),
+        ("q=%22refused+card%22", &[]),
+        ("q=http.route%3D%2Fpay+begins", &["order"]),
+        ("service=mail", &["mail"]),
+        ("severity=warn", &["card", "mail"]),
+        ("severity=Error", &["card"]),
+        ("from=now-1h", &["order", "card", "mail"]),
+        ("to=now-1h", &["old"]),
+        (&format!("trace={TRACE}"), &["order", "card"]),
+        (&format!("trace={TRACE}&span={OTHER_SPAN}"), &["card"]),
+        ("limit=1", &["mail"]),
+    ] {
+        let answer = get(&format!("{url}/api/live/logs?{query}")).unwrap();
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        let found: BTreeSet<String> = answer.json().unwrap()["logs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|record| record["body"].as_str().unwrap().to_lowercase())
+            .filter_map(|body| {
+                ["old", "order", "card", "mail"].into_iter().find(|word| body.contains(word))
+            })
+            .map(str::to_owned)
+            .collect();
+        let expected: BTreeSet<String> = expected.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(found, expected, "{query}");
+        let page = get(&format!("{url}/live/logs?{query}")).unwrap();
+        let count = if expected.len() == 1 {
+            "1 record<".to_owned()
+        } else {
+            format!("{} records<", expected.len())
+        };
+        assert!(page.status == 200 && page.text().contains(&count), "{query}: {}", page.text());
+    }
+    for (query, words) in [
+        ("limit=0", "no number from 1 to 1000"),
+        ("severity=loud", "no severity"),
+        ("trace=xyz", "no trace id"),
+        ("span=1", "no span id"),
+        ("from=yesterday", "no time such as"),
+        ("q=a&q=b", "once"),
+    ] {
+        for path in ["/api/live/logs", "/live/logs"] {
+            let answer = get(&format!("{url}{path}?{query}")).unwrap();
+            assert!(
+                answer.status == 400 && answer.text().contains(words),
+                "{path} {query}: {}",
+                answer.text()
+            );
+        }
+    }
+    // The page of the trace has its records in the order of time, each leading to its span.
+    let page = get(&format!("{url}/live/traces/{TRACE}")).unwrap().text();
+    let (first, second) =
+        (page.find("order 7 begins").unwrap(), page.find("the Card was refused").unwrap());
+    assert!(
+        first < second && !page.contains("the mail was refused") && !page.contains("<script>alert")
+    );
+    assert!(
+        page.contains(&format!("live/logs?trace={TRACE}&#38;span={SPAN}"))
+            || page.contains(&format!("live/logs?trace={TRACE}&amp;span={SPAN}"))
+    );
+    let list = get(&format!("{url}/live/logs")).unwrap().text();
+    assert!(list.contains(&format!("live/traces/{TRACE}")), "a record leads to its trace");
+}
