@@ -59,8 +59,11 @@ fn by_callers(service: ServiceEvidence, calls: &Calls<'_>) -> ServiceEvidence {
     ServiceEvidence {
         traced: true,
         health: flow.health(),
-        reason: match flow.state() {
-            EdgeState::Confirmed => "by its callers' traces".to_owned(),
+        reason: match (flow.state(), flow.health(), flow.errors()) {
+            (EdgeState::Confirmed, Health::Degraded | Health::Down, Figure::Value(share)) => {
+                format!("{} of its calls fail", amount(share, "ratio"))
+            }
+            (EdgeState::Confirmed, ..) => "answers its callers".to_owned(),
             _ => "not called in the window".to_owned(),
         },
         rate: flow.rate(),

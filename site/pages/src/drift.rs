@@ -207,7 +207,7 @@ fn state(call: &DrawnCall, traces: u64) -> Cell {
         (None, EdgeState::NeverSeen) => {
             let why =
                 format!("not in {} traces, which does not mean absent", number(traces as f64));
-            cell("never seen", "degraded", why)
+            cell("never seen", "never-seen", why)
         }
     }
 }
@@ -247,14 +247,15 @@ fn put_ratio<'a>(
     put("share", cell(text, state, "drawn edges that traces confirm, of those that can be judged"));
     put("bar", Cell { s: Some(state.to_owned()), ..Cell::path(format!("M0 3H{width:.1}")) });
     put("words", Cell::text(confirmed_words(confirmed, judged)));
-    put("missing", count(missing));
-    put("never", count(never));
+    put("missing", count(missing, "degraded"));
+    // "Not seen" is never "absent": no warning.
+    put("never", count(never, "never-seen"));
 }
 
-fn count(number: usize) -> Cell {
+fn count(number: usize, state: &str) -> Cell {
     match number {
         0 => cell("none", "none", ""),
-        some => cell(some.to_string(), "degraded", ""),
+        some => cell(some.to_string(), state, ""),
     }
 }
 

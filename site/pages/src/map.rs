@@ -236,6 +236,8 @@ struct FigureTemplate<'a> {
     svg: &'a str,
     layer: Option<Overlay>,
     searching: bool,
+    /// The axis along which its layers follow each other.
+    begin: &'static str,
     rows: Vec<Row<'a>>,
     alone: Vec<&'a str>,
     left_out: Option<String>,
@@ -298,6 +300,7 @@ impl<'a> Shown<'a> {
             width: drawing.view_box.width.round().max(1.0),
             svg: &drawing.svg,
             layer: (!map.nodes.is_empty()).then(|| self.layer(site, root, &drawing)),
+            begin: if direction == Direction::Down { "y" } else { "x" },
             searching: !self.marked.is_empty(),
             rows: map.edges.iter().filter_map(row).collect(),
             alone: map.nodes.iter().filter(alone).map(|node| node.name.as_str()).collect(),

@@ -102,8 +102,8 @@ function begin(scroll) {
   let [first] = [...all(".marked > .shape"), ...boxes];
   if (boxes.length === 0) {
     boxes = all(".node > .shape");
-    // A map begins at its first layer, which lies across its longer side.
-    const side = scroll.scrollHeight > scroll.scrollWidth ? "x" : "y";
+    // A map begins at its first layer.
+    const side = scroll.closest("figure")?.dataset.begin === "y" ? "y" : "x";
     first ||= boxes.reduce((a, b) => (b[side][0] < a[side][0] ? b : a), boxes[0]);
   }
   if (!first) return;

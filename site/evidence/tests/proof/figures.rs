@@ -100,7 +100,7 @@ fn what_nothing_measures_shows_what_its_callers_saw() {
     assert!(orders.traced && orders.instances == 0);
     assert_eq!(
         (orders.health, orders.reason.as_str()),
-        (Health::Degraded, "by its callers' traces")
+        (Health::Degraded, "6.67 % of its calls fail")
     );
     let payments = world.service("payments");
     near(&payments.rate, 30.0);
