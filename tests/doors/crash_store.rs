@@ -127,7 +127,7 @@ fn send_samples(port: u16, fast: FastClock, sent: &Mutex<Sent>, dice: &mut Dice)
 
 fn send_spans(port: u16, fast: FastClock, sent: &Mutex<Sent>, dice: &mut Dice) -> bool {
     let trace = format!("{:016x}{:016x}", dice.next() | 1, dice.next());
-    let names: BTreeSet<String> = (0..3).map(|_| format!("step {:x}", dice.next())).collect();
+    let names: BTreeSet<String> = (0..3).map(|at| format!("step {at}.{}", dice.below(4))).collect();
     let start = fast.now_ms() * 1_000_000;
     let noise: String = (0..NOISE / 16).map(|_| format!("{:016x}", dice.next())).collect();
     let note = json!([{"key": "noise", "value": {"stringValue": noise}}]);

@@ -17,7 +17,7 @@ use series::{Labels, Noted, Sample, ScrapeOutcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use traces::{LogLimits, LogStore, StoreLimits, Trace, TraceId, TraceStore};
+use traces::{LogLimits, LogRecord, LogSearch, LogStore, StoreLimits, Trace, TraceId, TraceStore};
 
 /// Metrics whose help, type and unit are remembered.
 const MAX_METADATA: usize = 10_000;
@@ -140,8 +140,8 @@ impl Backend {
     }
 
     /// A backend that keeps what it takes in a folder and begins with what is there. Metrics are then answered from as far
-    /// back as the retention goes, and so is a trace by its id; searches over traces and logs see what memory holds, which
-    /// is the newest.
+    /// back as the retention goes, and so are a trace by its id and a search over logs; searches over traces see what memory
+    /// holds, which is the newest.
     pub fn open(
         limits: Limits,
         clock: Clock,
@@ -205,6 +205,18 @@ impl Backend {
         let rows = recent.into_iter().flat_map(|trace| trace.rows);
         both.append(rows.map(|row| Arc::unwrap_or_clone(row.span)).collect(), 0);
         both.trace(id)
+    }
+
+    /// The log records that fit, newest arrival first, in memory and, where that has too few, on disk.
+    pub fn search_logs(&self, search: &LogSearch) -> Vec<Arc<LogRecord>> {
+        let found = self.logs.search(search);
+        let enough = search.limit.is_some_and(|limit| found.len() >= limit);
+        match &self.disk {
+            Some(disk) if !enough && disk.has_more_logs(&self.logs) => {
+                disk.search_logs(search, found)
+            }
+            _ => found,
+        }
     }
 
     /// Stores samples that came at `now_ms` in memory and on disk.

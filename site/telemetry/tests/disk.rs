@@ -103,6 +103,48 @@ fn send_log(backend: &Backend, body: &str, t: i64) {
     backend.accept_logs(logs);
 }
 
+#[test]
+fn logs_are_found_beyond_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let open = || {
+        let (now_ms, mut limits) = (world.now_ms.clone(), Limits::default());
+        limits.logs.records = 10;
+        // As little as one batch: memory is filled with the newest only.
+        limits.logs.bytes = 3_000;
+        let clock = Clock::from_fn(move || now_ms.load(SeqCst));
+        Backend::open(limits, clock, world.options.clone(), &mut |_| {}).unwrap()
+    };
+    let backend = open();
+    for number in 0..60 {
+        send_log(&backend, &format!("line {number} of the day"), world.now());
+        // The same twice is two records.
+        if number == 3 {
+            send_log(&backend, "line 3 of the day", world.now());
+        }
+        world.pass(60_000);
+    }
+    let check = |backend: &Backend, text: &str, from_ms: Option<i64>, limit, expected: &[&str]| {
+        let text = traces::LogText::parse(text);
+        let search = LogSearch { text, from_ms, limit: Some(limit), ..LogSearch::default() };
+        let found = backend.search_logs(&search);
+        let bodies: Vec<&str> = found.iter().map(|record| &*record.body).collect();
+        assert_eq!(bodies, expected);
+    };
+    let check_all = |backend: &Backend| {
+        assert!(backend.logs.len() <= 10);
+        check(backend, "\"line 59 \"", None, 5, &["line 59 of the day"]);
+        check(backend, "\"line 3 \"", None, 5, &["line 3 of the day", "line 3 of the day"]);
+        check(backend, "day", None, 2, &["line 59 of the day", "line 58 of the day"]);
+        check(backend, "\"line 0 \"", Some(world.now() - 30 * 60_000), 5, &[]);
+        let all = LogSearch { limit: Some(1_000), ..LogSearch::default() };
+        assert_eq!(backend.search_logs(&all).len(), 61, "each once");
+    };
+    check_all(&backend);
+    drop(backend);
+    check_all(&open());
+}
+
 type Samples = BTreeMap<(String, i64), u64>;
 
 fn samples(backend: &Backend) -> Samples {

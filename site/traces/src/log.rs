@@ -111,7 +111,8 @@ pub struct LogSearch {
 }
 
 impl LogSearch {
-    fn fits(&self, record: &LogRecord) -> bool {
+    /// Whether a record fits all of it.
+    pub fn fits(&self, record: &LogRecord) -> bool {
         let moment_ms = record.moment_ns().div_euclid(1_000_000);
         self.service.as_deref().is_none_or(|service| service == record.service())
             && self.span_id.is_none_or(|id| record.span_id == Some(id))
@@ -128,6 +129,8 @@ struct Kept {
     /// With the bytes that each was counted with.
     records: VecDeque<(Arc<LogRecord>, usize)>,
     bytes: usize,
+    /// Whether some went to make room.
+    let_go: bool,
 }
 
 /// The newest log records, in order of arrival.
@@ -155,7 +158,13 @@ impl LogStore {
         while kept.records.len() > self.limits.records || kept.bytes > self.limits.bytes {
             let Some((_, bytes)) = kept.records.pop_front() else { break };
             kept.bytes -= bytes;
+            kept.let_go = true;
         }
+    }
+
+    /// Whether nothing went yet to make room.
+    pub fn is_complete(&self) -> bool {
+        !self.kept.read().unwrap_or_else(PoisonError::into_inner).let_go
     }
 
     /// The records that fit, newest arrival first.

@@ -155,7 +155,7 @@ pub(super) async fn page(
 
 /// Looks through the records beside the network threads.
 async fn find(app: Arc<App>, search: LogSearch) -> Vec<Arc<LogRecord>> {
-    let found = tokio::task::spawn_blocking(move || app.backend.logs.search(&search)).await;
+    let found = tokio::task::spawn_blocking(move || app.backend.search_logs(&search)).await;
     found.unwrap_or_else(|error| {
         tracing::error!(%error, "a search over logs failed");
         Vec::new()
@@ -165,7 +165,7 @@ async fn find(app: Arc<App>, search: LogSearch) -> Vec<Arc<LogRecord>> {
 /// The records of a trace, the first one first.
 pub(super) fn of_trace(app: &App, id: TraceId) -> Vec<Arc<LogRecord>> {
     let search = LogSearch { trace_id: Some(id), limit: Some(LOGS_MAX), ..LogSearch::default() };
-    let mut records = app.backend.logs.search(&search);
+    let mut records = app.backend.search_logs(&search);
     records.sort_by_key(|record| record.moment_ns());
     records
 }

@@ -15,6 +15,7 @@
 //! What cannot be read back is left out, counted and said.
 
 mod archive;
+mod archived_logs;
 mod damage;
 mod fault;
 mod folder;
@@ -36,7 +37,7 @@ use shelf::{Part, Shelf, settings};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use sync::Syncing;
@@ -121,6 +122,8 @@ pub(crate) struct Disk {
     archived_to: AtomicI64,
     unfinished: Mutex<Option<Unfinished>>,
     number: AtomicU64,
+    /// Whether there were more log records than memory was filled with.
+    more_logs: AtomicBool,
     pub(crate) faults: Arc<Faults>,
     syncing: Syncing,
 }
@@ -138,6 +141,7 @@ impl Disk {
             archived_to: AtomicI64::new(i64::MIN),
             unfinished: Mutex::default(),
             number: AtomicU64::new(0),
+            more_logs: AtomicBool::new(false),
             faults: Arc::new(Faults::new(&options.folder, mended)),
             syncing: Syncing::start(&db),
             options,

@@ -68,7 +68,8 @@ impl Disk {
             stores.logs.append(decode_logs(bytes)?);
             Some(())
         };
-        self.fill_newest("logs", &self.logs, records, take_logs, report);
+        let all = self.fill_newest("logs", &self.logs, records, take_logs, report);
+        self.more_logs.store(!all, Relaxed);
         Ok(())
     }
 
@@ -146,7 +147,8 @@ impl Disk {
         self.roll_log(self.archived_to.load(Relaxed))
     }
 
-    /// Hands over the newest batches of a shelf, in the order in which they came, as many as make `most_bytes`.
+    /// Hands over the newest batches of a shelf, in the order in which they came, as many as make `most_bytes`; gives whether
+    /// these were all.
     fn fill_newest(
         &self,
         what: &'static str,
@@ -154,8 +156,8 @@ impl Disk {
         most_bytes: usize,
         mut take: impl FnMut(i64, &[u8]) -> Option<()>,
         report: Report<'_>,
-    ) {
-        let newest = self.newest_batches(shelf, most_bytes);
+    ) -> bool {
+        let (newest, all) = self.newest_batches(shelf, most_bytes);
         let total = newest.len();
         for (done, (part, key)) in newest.iter().rev().enumerate() {
             let number = key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
@@ -169,22 +171,23 @@ impl Disk {
                 report(Progress { what, done, total });
             }
         }
+        all
     }
 
-    /// Keys of the newest batches, the newest first.
-    fn newest_batches(&self, shelf: &Shelf, most_bytes: usize) -> Vec<(Part, Vec<u8>)> {
+    /// Keys of the newest batches, the newest first, and whether these are all.
+    fn newest_batches(&self, shelf: &Shelf, most_bytes: usize) -> (Vec<(Part, Vec<u8>)>, bool) {
         let (mut newest, mut bytes) = (Vec::new(), 0);
         for part in shelf.parts().into_iter().rev() {
             let batches = part.keyspace.prefix(record::batch_prefix()).rev();
             for (key, value) in self.faults.readable(batches) {
                 bytes += value.len();
                 if bytes > most_bytes {
-                    return newest;
+                    return (newest, false);
                 }
                 newest.push((part.clone(), key.to_vec()));
             }
         }
-        newest
+        (newest, true)
     }
 }
 
@@ -194,7 +197,7 @@ pub(super) fn decode_spans(bytes: &[u8]) -> Option<Vec<Span>> {
     Some(traces::decode_spans(request).items)
 }
 
-fn decode_logs(bytes: &[u8]) -> Option<Vec<LogRecord>> {
+pub(super) fn decode_logs(bytes: &[u8]) -> Option<Vec<LogRecord>> {
     let request = ExportLogsServiceRequest::decode(bytes).ok()?;
     Some(traces::decode_logs(request).items)
 }
