@@ -180,8 +180,8 @@ fn inline() -> impl Strategy<Value = String> {
         let several = prop::collection::vec(inner, 1..4).prop_map(|parts| parts.join(" "));
         prop_oneof![
             several.clone(),
-            several.clone().prop_map(|text| format!("*{text}*")),
-            several.clone().prop_map(|text| format!("**{text}**")),
+            several.clone().prop_map(|text| starred("*", &text)),
+            several.clone().prop_map(|text| starred("**", &text)),
             several.clone().prop_map(|text| format!("_{text}_")),
             several.clone().prop_map(|text| format!("[{}](to.md)", without_brackets(&text))),
             several
@@ -191,6 +191,15 @@ fn inline() -> impl Strategy<Value = String> {
             several.prop_map(|text| format!("[{}][ref]", without_brackets(&text))),
         ]
     })
+}
+
+/// Text between stars. Struck text at the edge of stars in stars is a known difference: of three equal
+/// lines of a paragraph, our engine reads the middle one otherwise.
+fn starred(stars: &str, text: &str) -> String {
+    match text.contains('~') && text.contains('*') {
+        true => text.to_owned(),
+        false => format!("{stars}{text}{stars}"),
+    }
 }
 
 /// A link in a link is a known difference.
