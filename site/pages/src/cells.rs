@@ -39,14 +39,30 @@ impl Cell {
     pub(crate) fn state(state: &str, why: impl Into<String>) -> Self {
         Self { s: Some(state.to_owned()), h: Some(why.into()), ..Self::default() }
     }
+
+    /// The parts that are not as they were.
+    fn since(&self, before: &Self) -> Self {
+        let part = |new: &Option<String>, old: &Option<String>| match new == old {
+            true => None,
+            false => new.clone(),
+        };
+        Self {
+            t: part(&self.t, &before.t),
+            s: part(&self.s, &before.s),
+            h: part(&self.h, &before.h),
+            d: part(&self.d, &before.d),
+        }
+    }
 }
 
-/// What of `new` is not in `old` or differs from it.
+/// What of `new` is not in `old` or differs from it, down to the parts of a cell.
 pub fn cell_diff(old: &Cells, new: &Cells) -> Cells {
-    new.iter()
-        .filter(|(key, cell)| old.get(*key) != Some(*cell))
-        .map(|(key, cell)| (key.clone(), cell.clone()))
-        .collect()
+    let differs = |(key, cell): (&String, &Cell)| match old.get(key) {
+        Some(before) if before == cell => None,
+        Some(before) => Some((key.clone(), cell.since(before))),
+        None => Some((key.clone(), cell.clone())),
+    };
+    new.iter().filter_map(differs).collect()
 }
 
 /// Cells as templates read them.
@@ -98,5 +114,26 @@ mod tests {
     fn absent_parts_are_not_sent() {
         let json = serde_json::to_string(&Cell::text("38 ms")).expect("cells are plain data");
         assert_eq!(json, r#"{"t":"38 ms"}"#);
+    }
+
+    #[test]
+    fn a_step_holds_what_changed_and_nothing_else() {
+        let cell = |t: &str, s: &str| Cell {
+            t: Some(t.to_owned()),
+            s: Some(s.to_owned()),
+            ..Cell::default()
+        };
+        let cells = |list: &[(&str, Cell)]| -> Cells {
+            list.iter().map(|(key, cell)| ((*key).to_owned(), cell.clone())).collect()
+        };
+        let old = cells(&[("same", cell("1", "ok")), ("text", cell("1", "ok"))]);
+        let new = cells(&[
+            ("same", cell("1", "ok")),
+            ("text", cell("2", "ok")),
+            ("fresh", cell("3", "ok")),
+        ]);
+        let expected = cells(&[("text", Cell::text("2")), ("fresh", cell("3", "ok"))]);
+        assert_eq!(cell_diff(&old, &new), expected);
+        assert_eq!(cell_diff(&new, &new), Cells::new());
     }
 }

@@ -31,6 +31,7 @@ export function connect() {
   addEventListener("pagehide", pause);
   addEventListener("pageshow", (event) => event.persisted && open());
   setInterval(age, 1000);
+  document.addEventListener("pointerover", freshTitle, { passive: true });
   if (!document.hidden) open();
 }
 
@@ -110,8 +111,9 @@ function patch(cells) {
     replace().then((done) => { if (!done) fetchedFor = ""; });
     return;
   }
-  for (const [key, cell] of Object.entries(cells)) {
-    for (const element of elements.get(key) || []) apply(element, cell);
+  for (const key in cells) {
+    const there = elements.get(key);
+    if (there) for (const element of there) apply(element, cells[key]);
   }
 }
 
@@ -124,13 +126,21 @@ function apply(element, cell) {
   if (cell.s !== undefined) set(element, "data-state", cell.s);
   if (cell.d !== undefined) set(element, "d", cell.d);
   if (cell.h === undefined) return;
-  // In a drawing the explanation is its first child.
-  const title = element.firstElementChild;
-  if (title?.localName === "title") {
-    write(title, cell.h);
-    set(element, "aria-label", cell.h);
-  } else if (cell.h) set(element, "title", cell.h);
+  if (element instanceof SVGElement) explain(element, cell.h);
+  else if (cell.h) set(element, "title", cell.h);
   else element.removeAttribute("title");
+}
+
+/** In a drawing the words stand in a child that browsers show on hover, which follows when it is looked at. @param {SVGElement} element @param {string} words */
+function explain(element, words) {
+  if (element.firstElementChild?.localName === "title") set(element, "aria-label", words);
+}
+
+/** Before a browser shows it. @param {PointerEvent} event */
+function freshTitle(event) {
+  const element = /** @type {Element} */ (event.target).closest("[data-cell][aria-label]");
+  const title = element?.firstElementChild;
+  if (title?.localName === "title") write(title, element?.getAttribute("aria-label") ?? "");
 }
 
 /** Changes the text where it stands: a new node would cost several times as much. @param {Element} element @param {string} text */
