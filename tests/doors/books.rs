@@ -177,6 +177,9 @@ fn the_server_redirects_and_follows_included_files() {
     assert_eq!(get(&url("both.html")).unwrap().status, 200, "its fragments part ways in the page");
     assert!(get(&url("extra/my.css")).unwrap().text().contains("red"));
     assert!(get(&url("page.html")).unwrap().text().contains("first words"));
+    let (markdown, list) = (get(&url("page.md")).unwrap(), get(&url("llms.txt")).unwrap());
+    assert!(markdown.status == 200 && markdown.headers.contains("text/markdown"));
+    assert!(list.text().contains("(page.md)"), "{}", list.text());
     fs::write(dir.path().join("part.txt"), "other words").unwrap();
     within("the included file to be read again", SOON, || {
         get(&url("page.html")).unwrap().text().contains("other words")

@@ -314,6 +314,8 @@ const CASES: &[Case] = &[
 
 /// More places where the same codes are found: code, page, line, column.
 const MORE: &[(&str, &str, u64, u64)] = &[
+    ("L016", "# A\n\n```mermaid\ngraph LR\n  %% bind: A =\n  A --> B\n```\n", 5, 3),
+    ("L016", "# A\n\n```mermaid\ngraph LR\n  %% bind: A -> b\n  A --> B\n```\n", 5, 3),
     ("L004", "# A\n\n<a href=\"b.md\">b</a>\n", 3, 10),
     ("L004", "# A\n\nText <img src=\"b.png\" alt=\"b\"> goes on.\n", 3, 16),
     (

@@ -17,6 +17,28 @@ fn words(output: &Output) -> String {
     )
 }
 
+/// `loggia check ... | head` closes the pipe before all is written.
+#[test]
+fn a_reader_that_has_enough_is_no_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("index.md"), "# Page\n\n[x](nowhere.md)\n").unwrap();
+    for (arguments, code) in [
+        (&["check", "--format", "json", "."][..], 1),
+        (&["check", "--format", "github", "."][..], 1),
+        (&["check", "--explain", "L004"][..], 0),
+        (&["completions", "bash"][..], 0),
+        (&["fmt", "--check", "."][..], 0),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(binary("loggia"));
+        command.args(arguments).current_dir(dir.path()).stdout(writer);
+        let output = command.stdin(std::process::Stdio::null()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+}
+
 #[test]
 fn exit_codes_and_words() {
     let dir = tempfile::tempdir().unwrap();

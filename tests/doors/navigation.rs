@@ -235,7 +235,7 @@ fn pages_beside_the_authors_are_written() {
                 "rel=\"prev\"",
                 "rel=\"next\"",
                 "aria-current=\"page\"",
-                "https://example.org/edit/guide/berths.md",
+                "https://example.org/edit/src/guide/berths.md",
             ],
         ),
         ("guide/arrival.html", &["href=\"../glossary.html#glossary-tide\""]),

@@ -91,8 +91,13 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// The dots where states begin and end have ids of the parser's, and no label.
 fn name_of(node: &Node) -> &str {
-    if node.label.is_empty() { &node.id } else { &node.label }
+    match node.id.rsplit_once('_') {
+        _ if !node.label.is_empty() => &node.label,
+        Some((_, dot @ ("start" | "end"))) => dot,
+        _ => &node.id,
+    }
 }
 
 fn rest(count: usize) -> String {

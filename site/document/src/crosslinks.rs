@@ -4,7 +4,7 @@
 
 use crate::addresses::SERVED;
 use crate::draft::SummaryAnchor;
-use crate::{Link, Page, links, suggest};
+use crate::{Link, Page, Piece, links, suggest};
 use diagnostics::{Code, Diagnostic, Severity};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -86,6 +86,20 @@ fn anchor_of(fragment: &str) -> String {
     links::decode(&rewritten[1..])
 }
 
+/// Whether `anchor` is a diagram of the page, `figure-0`, or a box in it, `figure-0:orders`.
+fn is_figure(page: &Page, anchor: &str) -> bool {
+    let Some(rest) = anchor.strip_prefix("figure-") else { return false };
+    let (number, name) = rest.split_once(':').map_or((rest, None), |(at, name)| (at, Some(name)));
+    page.pieces.iter().any(|piece| match piece {
+        Piece::Diagram(block) if block.index.to_string() == number => name.is_none_or(|name| {
+            let hyphens = |c: char| if c.is_whitespace() { '-' } else { c };
+            let mut nodes = block.drawing.nodes.iter();
+            nodes.any(|node| node.id.chars().map(hyphens).eq(name.chars()))
+        }),
+        _ => false,
+    })
+}
+
 struct Map<'p> {
     /// Pages by the path of their source.
     by_source: HashMap<&'p str, &'p Page>,
@@ -161,7 +175,11 @@ impl<'p> Map<'p> {
     ) -> Option<Diagnostic> {
         let anchor = anchor_of(fragment);
         let anchors = self.anchors.get(target.source.as_str())?;
-        if anchor.is_empty() || anchor == "top" || anchors.contains(anchor.as_str()) {
+        if anchor.is_empty()
+            || anchor == "top"
+            || anchors.contains(anchor.as_str())
+            || is_figure(target, &anchor)
+        {
             return None;
         }
         let message = match page.source == target.source {

@@ -6,12 +6,15 @@
 use crate::addresses::Addresses;
 use crate::html::{Writer, escape, escape_address};
 use crate::links;
+use pulldown_cmark::{Event, Parser};
 
 /// Elements that may stand in a page. No script, no style, no form, no frame.
 const ELEMENTS: &str = " a abbr article aside b bdi bdo blockquote caption center cite code col colgroup dd \
     del details dfn div dl dt em figcaption figure footer h1 h2 h3 h4 h5 h6 header i ins kbd li mark ol p \
     picture pre q rp rt ruby s samp section small span strong sub summary sup table tbody td tfoot \
     th thead time tr u ul var ";
+/// The longest name of a character in HTML has 31 letters.
+const REFERENCE_MAX: usize = 32;
 const VOID: &str = " br hr img wbr col source ";
 const ATTRIBUTES: &str = " align alt class colspan data-tab datetime dir height href id lang loading name open reversed \
     role rowspan scope src start title width aria-label aria-hidden ";
@@ -21,7 +24,9 @@ const ATTRIBUTES: &str = " align alt class colspan data-tab datetime dir height 
 pub(crate) struct Brought {
     /// Every `id`.
     pub(crate) ids: Vec<String>,
-    /// Every `href` and `src` as written.
+    /// Every `name`: browsers follow links to it, too.
+    pub(crate) names: Vec<String>,
+    /// Every `href` and `src`, its character references read.
     pub(crate) links: Vec<String>,
 }
 
@@ -195,6 +200,38 @@ fn attribute(text: &str, at: usize) -> Option<((String, &str), usize)> {
     Some(((key, &value[..length]), start + length))
 }
 
+/// A value with `&amp;`, `&#58;` and the like as the signs that they stand for.
+fn references(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let inside = |c: char| c.is_ascii_alphanumeric() || c == '#';
+        let length = 1 + rest[1..].find(|c| !inside(c)).unwrap_or(rest.len() - 1);
+        // Of letters, digits and `#` alone Markdown makes nothing else.
+        let read = (length <= REFERENCE_MAX && rest[length..].starts_with(';')).then(|| {
+            Parser::new(&rest[..=length])
+                .filter_map(|event| match event {
+                    Event::Text(text) => Some(text.into_string()),
+                    _ => None,
+                })
+                .collect::<String>()
+        });
+        match read {
+            Some(signs) => {
+                out.push_str(&signs);
+                rest = &rest[length + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out + rest
+}
+
 fn write_attribute(
     tag: &mut String,
     key: &str,
@@ -205,16 +242,21 @@ fn write_attribute(
     if !ATTRIBUTES.contains(&format!(" {key} ")) || (key == "role" && value != "note") {
         return;
     }
+    let value = references(value);
     let value = match key {
         "href" | "src" => {
-            let Some(address) = links::safe(value) else { return };
-            brought.links.push(value.to_owned());
+            let Some(address) = links::safe(&value) else { return };
+            brought.links.push(value);
             escape_address(&addresses.href(&address))
         }
-        _ => escape(value),
+        _ => escape(&value),
     };
-    if key == "id" && !value.is_empty() {
-        brought.ids.push(value.clone());
+    if !value.is_empty() {
+        match key {
+            "id" => brought.ids.push(value.clone()),
+            "name" => brought.names.push(value.clone()),
+            _ => {}
+        }
     }
     tag.push_str(&format!(" {key}=\"{value}\""));
 }
@@ -234,6 +276,15 @@ mod tests {
             ("<p role=note>x", "<p role=\"note\">x</p>"),
             ("<p role=button>x", "<p>x</p>"),
             ("<br/><hr>", "<br><hr>"),
+            (
+                "<br title=\"a &amp; b &copy;&#x41; &x &nope; &\">",
+                "<br title=\"a &amp; b ©A &amp;x &amp;nope; &amp;\">",
+            ),
+            (
+                "<a href=\"https://e.org/?a=1&amp;b=2\">t</a>",
+                "<a href=\"https://e.org/?a=1&amp;b=2\">t</a>",
+            ),
+            ("<a href=\"&#x6a;avascript&colon;x\">t</a>", "<a>t</a>"),
             ("<script>a<b</script>", "&lt;script&gt;a&lt;b&lt;/script&gt;"),
             ("<a href=\"javascript:x\" onclick=y>t</a>", "<a>t</a>"),
             ("<a href='b.md#c'>t</a>", "<a href=\"b.html#c\">t</a>"),

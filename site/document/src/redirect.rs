@@ -4,7 +4,7 @@
 
 use crate::{Book, links, suggest};
 use diagnostics::{Code, Diagnostic, Severity, SourceFile};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An old address and where it leads now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +65,17 @@ impl Book {
         let pages: HashSet<&str> = self.pages.iter().map(|page| page.path.as_str()).collect();
         let whole: HashSet<&str> =
             listed.iter().map(|moved| moved.from.trim_start_matches('/')).collect();
+        let onward: HashMap<String, String> = listed
+            .iter()
+            .filter(|moved| !moved.from.contains('#') && !moved.to.starts_with('/'))
+            .filter_map(|moved| {
+                let from = moved.from.trim_start_matches('/');
+                let (to, _, _) = links::parts(&moved.to);
+                let inside = links::kind(&moved.to) == links::Kind::Inside && !to.is_empty();
+                let to = inside.then(|| links::resolve(from, &links::decode(to)))??;
+                Some((from.to_owned(), to))
+            })
+            .collect();
         for moved in listed {
             let mut report = |message: String, help: &str| {
                 let place = moved.span.clone();
@@ -94,6 +105,8 @@ impl Book {
                     format!("`{path}` has only redirects for fragments"),
                     "add one without `#`: it says where all others lead",
                 );
+            } else if fragment.is_none() && leads_back(path, &onward) {
+                report(format!("`{path}` leads back to itself"), "lead to a page that is there");
             } else if let Some(target) = self.missing_target(path, &moved.to, &whole, assets) {
                 let known = self.pages.iter().map(|page| page.path.as_str());
                 let help = suggest::help(&target, "pages", known);
@@ -120,6 +133,10 @@ impl Book {
             return None;
         }
         let (to, _, _) = links::parts(to);
+        if to.is_empty() {
+            // Another place of the same page.
+            return None;
+        }
         let target = links::resolve(path, &links::decode(to))?;
         let folder = target.is_empty() || target.ends_with('/');
         let there = folder
@@ -128,6 +145,18 @@ impl Book {
             || assets.contains(&target);
         (!there).then_some(target)
     }
+}
+
+/// Whether following the redirects from `path` ends in a circle.
+fn leads_back(path: &str, onward: &HashMap<String, String>) -> bool {
+    let mut at = path;
+    for _ in 0..=onward.len() {
+        match onward.get(at) {
+            Some(next) => at = next,
+            None => return false,
+        }
+    }
+    true
 }
 
 #[cfg(test)]
@@ -154,6 +183,15 @@ mod tests {
 
     #[test]
     fn redirects() {
+        check(
+            "\"x.html\" = \"y.html\"\n\"y.html\" = \"x.html\"\n\"/sub/b.html#gone\" = \"#x\"",
+            &[(2, "`x.html` leads back to itself"), (3, "`y.html` leads back to itself")],
+            &[
+                ("sub/b.html", None, 1),
+                ("x.html", Some("y.html"), 0),
+                ("y.html", Some("x.html"), 0),
+            ],
+        );
         check("\"old.html\" = \"a.html\"", &[], &[("old.html", Some("a.html"), 0)]);
         check(
             "\"/sub/old.html\" = \"../a.html#x\"",

@@ -55,6 +55,11 @@ fn links_between_pages() {
         ("b.html", None),
         ("b.md#two", None),
         ("b.md#-two", None),
+        ("b.md#old", None),
+        ("b.md#figure-0", None),
+        ("b.md#figure-0:x", None),
+        ("b.md#figure-0:z", Some(("no heading of `b.md` has the id `figure-0:z`", ""))),
+        ("b.md#figure-1", Some(("no heading of `b.md` has the id `figure-1`", ""))),
         ("#here", None),
         ("#top", None),
         ("sub/", None),
@@ -73,9 +78,10 @@ fn links_between_pages() {
         ("../a.md", Some(("`../a.md` leads out of the book", "link to a page"))),
     ] {
         let text = format!("# Here\n\nsee [it]({link})\n");
+        let two = "# Two\n\n<a name=\"old\"></a>\n\n```mermaid\ngraph LR\n  x[X] --> y\n```\n";
         let book = Book::assemble_with_assets(
             Config::without_file(),
-            files(&[("a.md", &text), ("b.md", "# Two\n"), ("sub/README.md", ""), ("sub/c.md", "")]),
+            files(&[("a.md", &text), ("b.md", two), ("sub/README.md", ""), ("sub/c.md", "")]),
             &others,
             None,
         );

@@ -4,7 +4,7 @@
 
 mod address;
 mod code;
-mod extras;
+pub(crate) mod extras;
 mod output;
 mod phases;
 mod snapshot;

@@ -11,7 +11,7 @@ mod place;
 pub use external::External;
 
 use crate::cli::{EXIT_FINDINGS, Format, Talk};
-use crate::{report, source};
+use crate::{out, report, source};
 use anyhow::bail;
 use diagnostics::Code;
 use std::path::Path;
@@ -42,13 +42,13 @@ pub struct Wanted {
 /// Prints the page of a code, or a line for each code when none is named.
 pub fn explain(code: &str) -> anyhow::Result<ExitCode> {
     if code.is_empty() || code.eq_ignore_ascii_case("all") {
-        print!("{}", diagnostics::explain_all());
+        out::put(&diagnostics::explain_all());
         return Ok(ExitCode::SUCCESS);
     }
     let Some(code) = Code::named(code) else {
         bail!("no code `{code}`\nhelp: `loggia check --explain` lists all codes");
     };
-    print!("{}", diagnostics::explain(code));
+    out::put(&diagnostics::explain(code));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! What can be typed: arguments, help texts and exit codes. `main` hands in the arguments.
 
-use crate::{build, check, fmt, init, new, serve};
+use crate::{build, check, fmt, init, new, out, serve};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,7 +85,7 @@ enum Command {
         loggia check docs --format sarif > found.sarif   for code hosts and editors\n  \
         loggia check docs --external                     also ask for links to the web\n  \
         loggia check --explain L004                      what a code means, and how to mend it\n\n\
-        Exit code: 0 clean, 1 findings (with --live also violated claims and drift), 2 usage,\n\
+        Exit code: 0 clean, 1 errors (with --live also violated claims and drift), 2 usage,\n\
         configuration, or a server that cannot be asked or has seen too little.")]
     Check(CheckArguments),
     /// Bring Markdown into an even form, or restore text that was decoded wrongly
@@ -287,12 +287,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Clean { dir, dest_dir } => build::clean(&dir, dest_dir.as_deref(), talk),
         Command::Serve(a) => run_serve(a, talk),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "loggia",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "loggia", &mut script);
+            out::put(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     };

@@ -4,6 +4,7 @@
 //! beside its old self and put in its place at once, never when somebody else saved it meanwhile.
 
 use crate::cli::{EXIT_FAILURE, EXIT_FINDINGS, Talk};
+use crate::out::put;
 use crate::source::{self, FILE_BYTES_MAX};
 use anyhow::{Context, bail};
 use diagnostics::SourceFile;
@@ -55,7 +56,7 @@ pub fn run(paths: &[PathBuf], options: Options, talk: Talk) -> anyhow::Result<Ex
         }
     }
     if !talk.quiet {
-        println!("{}", summary(outcomes.len(), changed, failed, options));
+        put(&(summary(outcomes.len(), changed, failed, options) + "\n"));
     }
     Ok(match (failed, changed) {
         (1.., _) => ExitCode::from(EXIT_FAILURE),
@@ -146,12 +147,12 @@ fn carry_out(path: &Path, config: &Config, options: Options) -> anyhow::Result<D
 impl Done {
     fn print(&self, name: &str, options: Options, talk: Talk) {
         if self.changed && (options.check || !talk.quiet) && !options.repair_encoding {
-            println!("{} {name}", if options.check { "would format" } else { "formatted" });
+            put(&format!("{} {name}\n", if options.check { "would format" } else { "formatted" }));
         }
         if options.repair_encoding || !talk.quiet {
-            self.notes.iter().for_each(|note| println!("{note}"));
+            self.notes.iter().for_each(|note| put(&format!("{note}\n")));
         }
-        print!("{}", self.diff);
+        put(&self.diff);
     }
 }
 

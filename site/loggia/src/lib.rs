@@ -12,6 +12,7 @@ pub mod cli;
 pub mod fmt;
 pub mod init;
 pub mod new;
+mod out;
 mod prepare;
 mod preprocessor;
 mod report;

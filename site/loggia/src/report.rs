@@ -1,6 +1,7 @@
 //! Prints findings for people and machines. `build`, `check` and `serve` hand them in.
 
 use crate::cli::Format;
+use crate::out::put;
 use crate::source::Source;
 use diagnostics::{
     Code, Colour, Diagnostic, Severity, render_all, render_github, render_json, render_sarif,
@@ -32,9 +33,9 @@ pub(crate) fn print(findings: &[Diagnostic]) {
 pub(crate) fn print_as(findings: &[Diagnostic], format: Format) {
     match format {
         Format::Human => print(findings),
-        Format::Json => println!("{}", render_json(findings)),
-        Format::Github => print!("{}", render_github(findings)),
-        Format::Sarif => println!("{}", render_sarif(findings)),
+        Format::Json => put(&(render_json(findings) + "\n")),
+        Format::Github => put(&render_github(findings)),
+        Format::Sarif => put(&(render_sarif(findings) + "\n")),
     }
 }
 

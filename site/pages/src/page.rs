@@ -56,7 +56,9 @@ pub fn render_page(
 
 fn edit_link(site: &Site, page: &Page) -> Option<String> {
     let template = site.book.config.edit_url_template.as_deref()?;
-    let source = page.source.split('/').map(encode).collect::<Vec<_>>().join("/");
+    // As mdBook's: from the folder of `book.toml`.
+    let folder = site.book.config.src.split('/').filter(|part| !matches!(*part, "" | "."));
+    let source = folder.chain(page.source.split('/')).map(encode).collect::<Vec<_>>().join("/");
     let href = template.replace("{path}", &source);
     (href.starts_with("https://") || href.starts_with("http://")).then_some(href)
 }

@@ -140,6 +140,7 @@ impl Body<'_, '_, '_, '_> {
             }
             self.out.anchors.push(id);
         }
+        self.out.anchors.extend(brought.names);
         for target in brought.links {
             self.remember_link(&target, span.clone());
         }

@@ -6,7 +6,7 @@ use pages::Site;
 use std::fmt::Write;
 
 /// Describes the book to programs that read: <https://llmstxt.org>.
-const LLMS: &str = "llms.txt";
+pub(crate) const LLMS: &str = "llms.txt";
 /// Lists the pages for search engines: <https://www.sitemaps.org/protocol.html>.
 const SITEMAP: &str = "sitemap.xml";
 /// Pages that one sitemap may list, by its protocol.
@@ -15,7 +15,7 @@ const SITEMAP_PAGES_MAX: usize = 50_000;
 const NOT_FOUND: &str = "404.html";
 
 /// Path of the Markdown that a page was made from, beside the page.
-pub(super) fn markdown_path(page: &Page) -> String {
+pub(crate) fn markdown_path(page: &Page) -> String {
     format!("{}.md", page.path.strip_suffix(".html").unwrap_or(&page.path))
 }
 
@@ -37,7 +37,8 @@ pub(super) fn write(output: &Output, site: &Site, path: &str) -> anyhow::Result<
     unless_taken(NOT_FOUND, &|| pages::render_lost(&rooted, None))
 }
 
-fn llms(site: &Site) -> String {
+/// What [`LLMS`] says.
+pub(crate) fn llms(site: &Site) -> String {
     let config = &site.book.config;
     let title = config.title.as_deref();
     let first = site.book.pages.first().map(|page| page.title.as_str());

@@ -28,7 +28,7 @@ pub(super) fn unsure(book: &Book) -> Vec<Diagnostic> {
     doubtful.chain(lines.flat_map(|(page, block)| misspelt(page, block, &names))).collect()
 }
 
-/// Lines `%% bind: BOX = NAME` whose box is not drawn or whose name is near to a known one. A name that
+/// Lines `%% bind:` that cannot be read, and lines `%% bind: BOX = NAME` whose box is not drawn or whose name is near to a known one. A name that
 /// is like no other may be that of a queue or of somebody else's system, which only traces know.
 fn misspelt(page: &Page, block: &DiagramBlock, names: &Names) -> Vec<Diagnostic> {
     let boxes = || block.drawing.nodes.iter().map(|node| node.id.as_str());
@@ -36,7 +36,11 @@ fn misspelt(page: &Page, block: &DiagramBlock, names: &Names) -> Vec<Diagnostic>
         let place = place::of_bind(page, block.index, node);
         Diagnostic::at(Code::Binding, &page.file, place, message)
     };
-    let mut all = Vec::new();
+    let unread = place::of_unread_binds(page, block.index).into_iter().map(|place| {
+        Diagnostic::at(Code::Binding, &page.file, place, "this line binds nothing")
+            .with_help("write `%% bind: BOX = NAME`, with the box's id and a service's name")
+    });
+    let mut all: Vec<Diagnostic> = unread.collect();
     for (node, name) in &block.drawing.binds {
         if !boxes().any(|id| id == node) {
             let near = nearest(node, boxes());

@@ -26,6 +26,18 @@ pub(super) fn of_bind(page: &Page, diagram: usize, node: &str) -> Range<usize> {
     found.map_or_else(|| of_diagram(page, diagram), |(at, line)| at..at + line.len())
 }
 
+/// Lines `%% bind:` of a diagram that do not say `BOX = NAME`.
+pub(super) fn of_unread_binds(page: &Page, diagram: usize) -> Vec<Range<usize>> {
+    let unread = |line: &str| {
+        let said = line.strip_prefix("%%").and_then(|rest| rest.trim().strip_prefix("bind:"));
+        let whole =
+            |(left, right): (&str, &str)| !left.trim().is_empty() && !right.trim().is_empty();
+        said.is_some_and(|rest| !rest.split_once('=').is_some_and(whole))
+    };
+    let lines = lines(page, diagram).into_iter().filter(|(_, line)| unread(line));
+    lines.map(|(at, line)| at..at + line.len()).collect()
+}
+
 /// The first line of a diagram that names one box and then another, else its first line.
 pub(super) fn of_edge(page: &Page, diagram: usize, from: &str, to: &str) -> Range<usize> {
     let mut lines = lines(page, diagram).into_iter();

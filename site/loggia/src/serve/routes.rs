@@ -2,6 +2,7 @@
 
 use super::shown::Shown;
 use super::{App, api, events, logs, map, search, store, views, watch};
+use crate::build::extras;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -118,10 +119,23 @@ async fn page_or_file(
         return answer;
     }
     let site = views::site(&app, &shown);
+    if let Some(text) = plain_text(&site, &path) {
+        return ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], text).into_response();
+    }
     if let Some(html) = pages::render_extra(&site, &path, Some(&app.evidence())) {
         return views::html(html);
     }
     (StatusCode::NOT_FOUND, views::html(pages::render_lost(&site, Some(&path)))).into_response()
+}
+
+/// What `build` writes for programs that read: `llms.txt`, and the Markdown beside each page.
+fn plain_text(site: &pages::Site, path: &str) -> Option<String> {
+    if path == extras::LLMS {
+        return Some(extras::llms(site));
+    }
+    let stem = path.strip_suffix(".md")?;
+    let page = site.book.page_at(&format!("{stem}.html"))?;
+    Some(page.file.text().to_owned())
 }
 
 /// Leads to where a page has moved. Fragments never reach the server: where some of them lead
