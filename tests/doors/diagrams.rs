@@ -36,8 +36,7 @@ const DRAWN: [&str; 20] = [
     "injection-s7",
     "injection-s9",
 ];
-const REFUSED: [&str; 27] = [
-    "hostile-amp_bomb3",
+const REFUSED: [&str; 26] = [
     "hostile-attr_inject_label",
     "hostile-block_space",
     "hostile-c4_inject",
