@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::{Program, binary, free_port, run_to_end, send, shared, within};
+use tests::{Program, binary, free_port, run_to_end, send, serve, shared, within};
 
 /// Drawings of Mermaid's suite that are measured, and how many stand on a page.
 const SAMPLE: usize = 200;
@@ -74,13 +74,8 @@ fn a_diagram_can_be_looked_at_closely() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("index.md");
     fs::write(&file, page()).unwrap();
-    let port = free_port().to_string();
-    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
-            .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    browser::run("figure.mjs", &[&format!("http://127.0.0.1:{port}/"), file.to_str().unwrap()]);
+    let (_program, url) = serve(dir.path());
+    browser::run("figure.mjs", &[&format!("{url}/"), file.to_str().unwrap()]);
 }
 
 /// A small diagram, and a chain that is far wider than the page.
@@ -269,13 +264,8 @@ fn hostile_diagrams_do_no_harm_in_the_browser() {
             names.push(name);
         }
     }
-    let port = free_port().to_string();
-    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
-            .unwrap();
-    program.wait_for("Ctrl-C", Duration::from_secs(120)).unwrap();
-    let url = format!("http://127.0.0.1:{port}/");
+    let (_program, url) = serve(dir.path());
+    let url = format!("{url}/");
     let mut arguments = vec![url.as_str()];
     arguments.extend(names.iter().map(String::as_str));
     let printed = browser::run("hostile.mjs", &arguments);
@@ -324,11 +314,6 @@ fn values_above_diagrams_are_told_apart_and_lead_to_their_evidence() {
     for (name, text) in pages {
         fs::write(dir.path().join(format!("{name}.md")), text).unwrap();
     }
-    let port = free_port().to_string();
-    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
-            .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    browser::run("overlay.mjs", &[&format!("http://127.0.0.1:{port}/")]);
+    let (_program, url) = serve(dir.path());
+    browser::run("overlay.mjs", &[&format!("{url}/")]);
 }

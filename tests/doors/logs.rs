@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::{Program, binary, free_port, get, send};
+use tests::{get, send, serve};
 
-const SOON: Duration = Duration::from_secs(10);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
 const OTHER_SPAN: &str = "00f067aa0ba902b8";
@@ -65,19 +63,7 @@ fn fill(url: &str) {
 fn records_are_found_by_words_trace_and_span() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("index.md"), "# Shop\n").unwrap();
-    let port = free_port().to_string();
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args([
-            "--port",
-            &port,
-            "--otlp-grpc-port",
-            "0",
-            "--otlp-http-port",
-            "0",
-        ]))
-        .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    let url = format!("http://127.0.0.1:{port}");
+    let (_program, url) = serve(dir.path());
     fill(&url);
     for (query, expected) in [
         ("", &["old", "order", "card", "mail"][..]),

@@ -4,7 +4,7 @@ use crate::browser;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
-use tests::{Program, binary, free_port, get, send, until};
+use tests::{Program, binary, free_port, get, send, serve, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -120,11 +120,6 @@ fn many_services_keep_their_places_in_the_browser() {
         format!("[book]\nsrc = \".\"\n[output.loggia]\noptional = true\n{services}"),
     )
     .unwrap();
-    let port = free_port().to_string();
-    let ports = ["--port", &port, "--otlp-grpc-port", "0", "--otlp-http-port", "0"];
-    let mut program =
-        Program::start(Command::new(binary("loggia")).arg("serve").arg(dir.path()).args(ports))
-            .unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    browser::run("map.mjs", &[&format!("http://127.0.0.1:{port}/")]);
+    let (_program, url) = serve(dir.path());
+    browser::run("map.mjs", &[&format!("{url}/")]);
 }

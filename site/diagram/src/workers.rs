@@ -12,8 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// [`crate::MAX_SOURCE_BYTES`] bounds.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
-/// Threads that wait for work; one more ends when it is done. There are never more at work than callers.
-const IDLE_MAX: usize = 16;
+/// Threads that wait for work; one more ends when it is done, for each may hold on to a stack that was used up
+/// to its end. There are never more at work than callers.
+const IDLE_MAX: usize = 4;
 
 type Job = Box<dyn FnOnce() -> Fate + Send>;
 

@@ -80,7 +80,7 @@ pub fn render_logs(site: &Site, view: &LogSearchView, evidence: Option<&Evidence
         problem: view.problem.as_deref(),
         count: if found == 1 { "1 record".to_owned() } else { format!("{found} records") },
         logs: log_rows(&frame.root, &view.records, None),
-        no_logs: "No record matches. Logs come over OTLP, port 4317 or 4318; the oldest go when there are too many.",
+        no_logs: "No record matches. Logs come over OTLP, by default at port 4317 or 4318; the oldest go when there are too many.",
         frame,
     })
 }

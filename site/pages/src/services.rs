@@ -131,7 +131,7 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
             .map(|(nth, drawn)| chart::frame(nth, drawn, view.range_s))
             .collect(),
         traces: trace_rows(&frame.root, &view.traces),
-        no_traces: "No trace of it yet. Traces come over OTLP, port 4317 or 4318.",
+        no_traces: "No trace of it yet. Traces come over OTLP, by default at port 4317 or 4318.",
         sides: sides
             .map(|(title, none, side, calls)| calls_side(&frame.root, title, none, side, calls))
             .into(),
