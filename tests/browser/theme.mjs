@@ -25,6 +25,16 @@ await withBrowser(async (_browser, open) => {
   renameSync(join(folder, "custom.css~"), join(folder, "custom.css"));
   await colour("rgb(0, 120, 0)");
 
+  step("a style sheet that changes again while the page is fetched");
+  await page.route(url, async (route) => {
+    const answer = await route.fetch();
+    save("custom.css", "main h1 { color: rgb(0, 90, 90) }");
+    await new Promise((wake) => setTimeout(wake, 500));
+    await route.fulfill({ response: answer });
+  }, { times: 1 });
+  save("custom.css", "main h1 { color: rgb(90, 90, 0) }");
+  await colour("rgb(0, 90, 90)");
+
   step("slots that change, come and go");
   save("header.html", "<p>Draft of April</p>");
   await shows(".site-header", "Draft of April");

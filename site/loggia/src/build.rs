@@ -68,7 +68,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         navigation: &navigation,
         assets: &assets,
         live: false,
-        reload: false,
+        version: None,
         base: String::new(),
         url: address.url.clone(),
         now_ms: evidence.as_ref().map_or_else(now_ms, |evidence| evidence.at),

@@ -127,6 +127,13 @@ impl Assets {
         self.files.iter().find(|file| file.path == path)
     }
 
+    /// The file that a page from before a change of the theme means with `path`: the same name with
+    /// another hash, as it is now.
+    pub fn newer(&self, path: &str) -> Option<&Asset> {
+        let asked = unhashed(path.trim_start_matches('/'))?;
+        self.files.iter().find(|file| unhashed(&file.path).is_some_and(|name| name == asked))
+    }
+
     /// Path below the root of `style`, `mode`, `main`, `search` (the scripts) or `icon`.
     pub(crate) fn path(&self, name: &str) -> &str {
         self.names.get(name).map_or("", String::as_str)
@@ -262,4 +269,11 @@ fn stem(name: &str) -> &str {
 fn hash(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()[..HASH_DIGITS].to_owned()
+}
+/// What stands before and after the hash in `assets/loggia.33a6c706.css`.
+fn unhashed(path: &str) -> Option<(&str, &str)> {
+    let (rest, ending) = path.rsplit_once('.')?;
+    let (name, hash) = rest.rsplit_once('.')?;
+    let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then_some((name, ending))
 }

@@ -20,7 +20,7 @@ struct ErrorTemplate<'a> {
 /// it. It may stand at any address, so its links begin at the site's root.
 pub fn render_error(site: &Site, status: u16, title: &str, what_to_do: &str) -> String {
     let base = if site.base.is_empty() { "/".to_owned() } else { site.base.clone() };
-    let site = Site { base, url: None, reload: false, ..*site };
+    let site = Site { base, url: None, ..*site };
     let cells = Cells::new();
     let place = Place {
         path: "",
@@ -52,7 +52,7 @@ struct LostTemplate<'a> {
 /// address is known. Its links begin at the site's root, so it may stand at any address.
 pub fn render_lost(site: &Site, asked: Option<&str>) -> String {
     let base = if site.base.is_empty() { "/".to_owned() } else { site.base.clone() };
-    let site = Site { base, url: None, reload: false, ..*site };
+    let site = Site { base, url: None, ..*site };
     let cells = Cells::new();
     let place = Place {
         path: "",

@@ -35,7 +35,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) live: bool,
     /// Whether there is a search.
     pub(crate) searchable: bool,
-    pub(crate) reload: bool,
+    pub(crate) version: Option<u64>,
     pub(crate) root: String,
     pub(crate) home: String,
     pub(crate) view: &'static str,
@@ -149,7 +149,7 @@ impl<'a> Frame<'a> {
             page_id: place.id.to_owned(),
             live: site.live,
             searchable: !config.search_off,
-            reload: site.reload,
+            version: site.version,
             home: home(site, &root),
             view: match place.view {
                 View::Docs => "docs",

@@ -42,7 +42,8 @@ pub fn render_page(
         service: None,
     };
     let mut frame = Frame::new(site, &place, evidence, &cells);
-    frame.problems = if site.reload { render_problems(problems, kept) } else { String::new() };
+    frame.problems =
+        if site.version.is_some() { render_problems(problems, kept) } else { String::new() };
     let body = Body::new(site, page, evidence, &cells).html();
     let titled = page.sections.iter().any(|section| section.level == 1);
     written(&PageTemplate {

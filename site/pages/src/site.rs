@@ -13,8 +13,9 @@ pub struct Site<'a> {
     pub assets: &'a Assets,
     /// Whether a server with telemetry stands behind the page: live values, links to `/live/`.
     pub live: bool,
-    /// Whether the page follows changes of its source.
-    pub reload: bool,
+    /// For pages that follow changes of their sources: what they are shown from, another number for
+    /// each change. An open page that names another one than the server's is fetched again.
+    pub version: Option<u64>,
     /// Where the site's root is: empty for links relative to each page (the page then also opens
     /// from a file), else a prefix that ends in `/`, such as `/docs/` or `https://example.org/docs/`.
     pub base: String,

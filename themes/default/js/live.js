@@ -59,7 +59,8 @@ function open() {
   const page = encodeURIComponent(document.body.dataset.page || "");
   // A service's charts: the stream sends what the page's axes were drawn for.
   const range = /** @type {HTMLElement | null} */ (document.querySelector("#main [data-range]"))?.dataset.range;
-  stream = new EventSource(`${address}?page=${page}${range ? `&range=${range}` : ""}`);
+  const { version } = document.body.dataset;
+  stream = new EventSource(`${address}?page=${page}${version ? `&version=${version}` : ""}${range ? `&range=${range}` : ""}`);
   stream.addEventListener("open", () => (failures = 0));
   stream.addEventListener("cells", (event) => {
     newest = Date.now();
@@ -97,7 +98,10 @@ async function replace() {
   const done = await refresh();
   if (done) index();
   // The reader may have gone elsewhere meanwhile; coming back opens the stream.
-  if (!document.hidden) open();
+  if (document.hidden) return done;
+  // A page that cannot be had now would be asked for again at once.
+  if (done) open();
+  else retry = setTimeout(open, BACK_OFF[1]);
   return done;
 }
 

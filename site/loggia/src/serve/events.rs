@@ -105,13 +105,16 @@ async fn ticked(app: &Arc<App>, view: &View, evidence: &Arc<Evidence>) -> Option
     Some(ticked)
 }
 
-/// `?page=ID`, and `&range=SECONDS` for the charts of a service.
+/// `?page=ID`, `&version=` of the page as the reader has it, and `&range=SECONDS` for the charts of a
+/// service.
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     #[serde(default)]
     page: String,
     #[serde(default)]
     range: Option<u32>,
+    #[serde(default)]
+    version: Option<u64>,
 }
 
 /// `GET /api/live/events?page=ID`.
@@ -125,7 +128,7 @@ pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Whic
     };
     let range_s = which.range.filter(|seconds| pages::RANGES_S.contains(seconds));
     let view = View { page: which.page, range_s };
-    let reader = Reader::new(Arc::clone(&app), view, permit);
+    let reader = Reader::new(Arc::clone(&app), view, which.version, permit);
     let ended = app.token.clone().cancelled_owned();
     Sse::new(reader.events().take_until(Box::pin(ended)))
         .keep_alive(KeepAlive::default())
@@ -147,12 +150,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(app: Arc<App>, view: View, permit: OwnedSemaphorePermit) -> Self {
+    fn new(app: Arc<App>, view: View, version: Option<u64>, permit: OwnedSemaphorePermit) -> Self {
         let mut evidence = app.evidence.subscribe();
         let shown = app.shown.subscribe();
         evidence.mark_changed();
-        let book = Arc::clone(&shown.borrow().book);
-        let assets = Arc::clone(&shown.borrow().assets);
+        let (book, assets, newest) = {
+            let shown = shown.borrow();
+            (Arc::clone(&shown.book), Arc::clone(&shown.assets), shown.version)
+        };
         let page = book.page(&view.page).cloned();
         let mut reader = Self {
             app,
@@ -166,6 +171,11 @@ impl Reader {
             waiting: VecDeque::new(),
             _permit: permit,
         };
+        if version.is_some_and(|version| version != newest) {
+            // It changed before this stream was open: while the page was fetched, the tab was hidden, or
+            // the server was away.
+            reader.push_reload();
+        }
         reader.tell_problems();
         reader
     }
@@ -219,14 +229,18 @@ impl Reader {
         };
         let same_theme = Arc::ptr_eq(&assets, &self.assets);
         if !(same_page && same_theme && same_frame(&book, &self.book)) {
-            let data = serde_json::json!({ "page": self.view.page }).to_string();
-            self.waiting.push_back(Event::default().event("reload").data(data));
-            self.sent = None;
+            self.push_reload();
         }
         self.page = page;
         self.book = book;
         self.assets = assets;
         self.tell_problems();
+    }
+
+    fn push_reload(&mut self) {
+        let data = serde_json::json!({ "page": self.view.page }).to_string();
+        self.waiting.push_back(Event::default().event("reload").data(data));
+        self.sent = None;
     }
 
     fn tell_problems(&mut self) {

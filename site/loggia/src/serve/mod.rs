@@ -197,7 +197,7 @@ impl App {
             options,
             backend: Arc::new(backend),
             evidence: channel::Sender::new(Arc::new(tick::nothing_yet(&book))),
-            shown: channel::Sender::new(Shown::first(book, assets)),
+            shown: channel::Sender::new(Shown::first(book, assets, tick::now_ms())),
             files: RwLock::default(),
             events: events::Cache::default(),
             search: search::Live::default(),

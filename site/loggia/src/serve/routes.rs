@@ -191,9 +191,15 @@ async fn asset(
             asset.bytes.clone(),
         )
             .into_response(),
-        None => match file(&app, &path, request).await {
-            Some(answer) => answer,
-            None => {
+        None => match (file(&app, &path, request).await, shown.assets.newer(&path)) {
+            (Some(answer), _) => answer,
+            // A page that is a moment old is better off with today's style than with none.
+            (None, Some(newer)) => (
+                [(header::CONTENT_TYPE, newer.mime), (header::CACHE_CONTROL, "no-cache")],
+                newer.bytes.clone(),
+            )
+                .into_response(),
+            (None, None) => {
                 views::not_found(&app, "There is no such file", "Reload the page that named it.")
             }
         },

@@ -21,12 +21,15 @@ pub(crate) struct Shown {
     /// Findings by page id; those of the book as a whole stand under every page.
     problems: BTreeMap<String, Vec<Diagnostic>>,
     everywhere: Vec<Diagnostic>,
+    /// Another number for each change. It begins with the server's start in milliseconds since 1970, so
+    /// that pages of an earlier one are told apart.
+    pub(crate) version: u64,
 }
 
 impl Shown {
     /// The first version: there is no better one to keep, so a broken page is shown as far as it goes.
-    pub(crate) fn first(book: Book, assets: Arc<Assets>) -> Self {
-        Self::with(Arc::new(book), assets, None)
+    pub(crate) fn first(book: Book, assets: Arc<Assets>, now_ms: i64) -> Self {
+        Self { version: now_ms.unsigned_abs(), ..Self::with(Arc::new(book), assets, None) }
     }
 
     /// The next version. A page whose new text loses something (a diagram that does not parse, front
@@ -106,7 +109,8 @@ impl Shown {
             }
         }
         let navigation = Arc::new(Navigation::new(&book));
-        Self { newest, book: Arc::new(book), navigation, assets, problems, everywhere }
+        let version = before.map_or(0, |before| before.version + 1);
+        Self { newest, book: Arc::new(book), navigation, assets, problems, everywhere, version }
     }
 }
 

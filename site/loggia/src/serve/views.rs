@@ -32,7 +32,7 @@ pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
         navigation: &shown.navigation,
         assets: &shown.assets,
         live: true,
-        reload: app.options.watch,
+        version: app.options.watch.then_some(shown.version),
         base: "/".to_owned(),
         url: None,
         now_ms: now_ms(),

@@ -263,7 +263,7 @@ fn figures_stand_in_the_page_as_the_server_sends_it() {
 #[test]
 fn a_static_page_stands_alone() {
     let (book, assets) = (book(), Assets::embedded());
-    let site = pages::Site { live: false, reload: false, ..site(&book, &assets) };
+    let site = pages::Site { live: false, version: None, ..site(&book, &assets) };
     let html = pages::render_page(&site, &book.pages[0], None, &[], false);
     for absent in [
         "data-events",
@@ -271,7 +271,7 @@ fn a_static_page_stands_alone() {
         "class=\"strip\"",
         "class=\"overlay\"",
         "id=\"live\"",
-        "data-reload",
+        "data-version",
         "href=\"/",
     ] {
         assert!(!html.contains(absent), "`{absent}` in a static page");
