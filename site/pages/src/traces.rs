@@ -77,7 +77,7 @@ pub fn render_traces(site: &Site, view: &TraceSearchView, evidence: Option<&Evid
         problem: view.problem.as_deref(),
         count: if found == 1 { "1 trace".to_owned() } else { format!("{found} traces") },
         traces: trace_rows(&frame.root, &view.results),
-        no_traces: "No trace matches. Traces come over OTLP, by default at port 4317 or 4318; the newest ones are kept in memory.",
+        no_traces: "No trace matches. Traces come over OTLP, by default at port 4317 or 4318; the oldest go when there are too many.",
         frame,
     })
 }

@@ -14,10 +14,15 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use series::{Labels, Noted, Sample, ScrapeOutcome};
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use traces::{LogLimits, LogRecord, LogSearch, LogStore, StoreLimits, Trace, TraceId, TraceStore};
+use traces::{
+    LogLimits, LogRecord, LogSearch, LogStore, Search, StoreLimits, Trace, TraceId, TraceStore,
+    TraceSummary,
+};
 
 /// Metrics whose help, type and unit are remembered.
 const MAX_METADATA: usize = 10_000;
@@ -194,17 +199,41 @@ impl Backend {
 
     /// A trace as far as it arrived and is kept, in memory or on disk.
     pub fn trace(&self, id: &TraceId) -> Option<Trace> {
-        let recent = self.traces.trace(id);
-        let kept = self.disk.as_ref().map(|disk| disk.spans_of(id)).unwrap_or_default();
-        if kept.is_empty() {
-            return recent;
+        match &self.disk {
+            Some(disk) => self.whole(disk, id).trace(id),
+            None => self.traces.trace(id),
         }
-        // Most are in both; a store knows duplicates.
+    }
+
+    /// The traces that fit, newest start first, in memory and, where that has too few, on disk.
+    pub fn search_traces(&self, search: &Search) -> Vec<TraceSummary> {
+        let mut found = self.traces.search(search);
+        let Some(disk) = &self.disk else { return found };
+        if found.len() >= search.limit || !disk.has_more_traces(&self.traces) {
+            return found;
+        }
+        let known: HashSet<TraceId> = found.iter().map(|summary| summary.id).collect();
+        disk.find_traces(search, |id| {
+            if !known.contains(&id) {
+                found.extend(self.whole(disk, &id).search(search));
+            }
+            match found.len() < search.limit {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+        found.sort_unstable_by_key(|summary| Reverse((summary.start_ns, summary.id)));
+        found
+    }
+
+    /// A store with nothing but one trace, as far as it arrived and is kept.
+    fn whole(&self, disk: &Disk, id: &TraceId) -> TraceStore {
+        // Most spans are in both; a store knows duplicates.
         let both = TraceStore::new(self.traces.limits());
-        both.append(kept, 0);
-        let rows = recent.into_iter().flat_map(|trace| trace.rows);
+        both.append(disk.spans_of(id), 0);
+        let rows = self.traces.trace(id).into_iter().flat_map(|trace| trace.rows);
         both.append(rows.map(|row| Arc::unwrap_or_clone(row.span)).collect(), 0);
-        both.trace(id)
+        both
     }
 
     /// The log records that fit, newest arrival first, in memory and, where that has too few, on disk.

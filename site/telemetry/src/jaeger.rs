@@ -131,10 +131,10 @@ impl Api {
     }
 }
 
-/// The traces that fit, newest first, as far as memory has them.
+/// The traces that fit, newest first.
 fn found(backend: &Backend, search: &Search) -> Vec<Trace> {
-    let summaries = backend.traces.search(search);
-    bounded(summaries.iter().filter_map(|summary| backend.traces.trace(&summary.id)))
+    let summaries = backend.search_traces(search);
+    bounded(summaries.iter().filter_map(|summary| backend.trace(&summary.id)))
 }
 
 fn bounded(traces: impl Iterator<Item = Trace>) -> Vec<Trace> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use telemetry::{Backend, Clock, DiskOptions, Limits, OpenError};
-use traces::{LogSearch, TraceId};
+use traces::{AttributeFilter, LogSearch, Search, TraceId};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const START_MS: i64 = 500_000 * HOUR_MS;
@@ -139,6 +139,51 @@ fn logs_are_found_beyond_the_memory() {
         check(backend, "\"line 0 \"", Some(world.now() - 30 * 60_000), 5, &[]);
         let all = LogSearch { limit: Some(1_000), ..LogSearch::default() };
         assert_eq!(backend.search_logs(&all).len(), 61, "each once");
+    };
+    check_all(&backend);
+    drop(backend);
+    check_all(&open());
+}
+
+#[test]
+fn traces_are_found_beyond_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let open = || {
+        let (now_ms, mut limits) = (world.now_ms.clone(), Limits::default());
+        (limits.traces.spans, limits.traces.bytes) = (10, 3_000);
+        let clock = Clock::from_fn(move || now_ms.load(SeqCst));
+        Backend::open(limits, clock, world.options.clone(), &mut |_| {}).unwrap()
+    };
+    let backend = open();
+    let mut sent = Vec::new();
+    for number in 0..60 {
+        sent.push(send_trace(&backend, number, world.now(), 20));
+        world.pass(60_000);
+    }
+    let note = |number: u64| AttributeFilter::Equals("note".to_owned(), noise(number, 20));
+    let at = |number: i64| Some(START_MS + number * 60_000);
+    let all = Search { limit: 100, ..Search::default() };
+    let every: Vec<usize> = (0..60).rev().collect();
+    let cases = [
+        (Search { limit: 3, ..all.clone() }, &[59, 58, 57][..]),
+        (Search { limit: 12, ..all.clone() }, &every[..12]),
+        (all.clone(), &every),
+        (Search { attributes: vec![note(7)], ..all.clone() }, &[7]),
+        (Search { service: Some("shop".to_owned()), to_ms: at(2), ..all.clone() }, &[2, 1, 0]),
+        (Search { service: Some("inn".to_owned()), ..all.clone() }, &[]),
+        (Search { from_ms: at(20), to_ms: at(22), ..all.clone() }, &[22, 21, 20]),
+        (Search { min_duration_ns: Some(6_000_000), ..all.clone() }, &[]),
+        (Search { to: Some("bank".to_owned()), ..all.clone() }, &[]),
+    ];
+    let check_all = |backend: &Backend| {
+        assert!(backend.traces.stats().traces <= 10);
+        for (search, expected) in &cases {
+            let found = backend.search_traces(search);
+            let ids: Vec<TraceId> = found.iter().map(|summary| summary.id).collect();
+            let expected: Vec<TraceId> = expected.iter().map(|number| sent[*number]).collect();
+            assert_eq!(ids, expected, "{search:?}");
+        }
     };
     check_all(&backend);
     drop(backend);

@@ -98,7 +98,7 @@ impl Search {
     }
 
     /// Whether a span fits the question; cheap conditions first. Whom it calls is not asked here.
-    pub(crate) fn fits(&self, span: &Span) -> bool {
+    pub fn fits(&self, span: &Span) -> bool {
         let start_ms = span.start_ns.div_euclid(1_000_000);
         let duration = span.duration_ns();
         self.service.as_deref().is_none_or(|service| service == span.service())

@@ -93,7 +93,9 @@ pub(super) async fn traces(
     Query(filters): Query<views::TraceQuery>,
 ) -> Response {
     match filters.search() {
-        Ok(search) => Json(json!({ "traces": app.backend.traces.search(&search) })).into_response(),
+        Ok(search) => {
+            Json(json!({ "traces": views::find_traces(&app, search).await })).into_response()
+        }
         Err(words) => problem(StatusCode::BAD_REQUEST, &words, "for instance `min=250ms`"),
     }
 }

@@ -14,7 +14,7 @@ use evidence::{Evidence, Figure, ServiceEvidence};
 use pages::{Call, Cells, Documented, ServiceView, Site, TraceFilters};
 use serde::Deserialize;
 use std::sync::Arc;
-use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId};
+use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId, TraceSummary};
 
 /// A trace younger than this may still lack the spans of other services.
 const ARRIVAL_MS: i64 = 2000;
@@ -220,6 +220,10 @@ pub(super) async fn traces(
     };
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let store = &app.backend.traces;
+    let results = match search {
+        Some(search) => find_traces(&app, arrived(search)).await,
+        None => Vec::new(),
+    };
     let shown = app.shown();
     let filters = query.filters();
     let services = store.services();
@@ -231,13 +235,23 @@ pub(super) async fn traces(
     operations.dedup();
     let view = pages::TraceSearchView {
         filters,
-        results: search.map(|search| store.search(&arrived(search))).unwrap_or_default(),
+        results,
         services: services.iter().map(ToString::to_string).collect(),
         operations: operations.iter().map(ToString::to_string).collect(),
         problem,
     };
     let page = pages::render_traces(&site(&app, &shown), &view, Some(&app.evidence()));
     (status, html(page)).into_response()
+}
+
+/// Asks the store, which may have to read from the disk.
+pub(super) async fn find_traces(app: &Arc<App>, search: Search) -> Vec<TraceSummary> {
+    let backend = Arc::clone(&app.backend);
+    let found = tokio::task::spawn_blocking(move || backend.search_traces(&search)).await;
+    found.unwrap_or_else(|error| {
+        tracing::error!(%error, "a search for traces ended early");
+        Vec::new()
+    })
 }
 
 /// Leaves out traces that are so young that spans of them may still be on their way.

@@ -16,6 +16,7 @@
 
 mod archive;
 mod archived_logs;
+mod archived_traces;
 mod damage;
 mod fault;
 mod folder;
@@ -124,6 +125,8 @@ pub(crate) struct Disk {
     number: AtomicU64,
     /// Whether there were more log records than memory was filled with.
     more_logs: AtomicBool,
+    /// The same of spans.
+    more_traces: AtomicBool,
     pub(crate) faults: Arc<Faults>,
     syncing: Syncing,
 }
@@ -142,6 +145,7 @@ impl Disk {
             unfinished: Mutex::default(),
             number: AtomicU64::new(0),
             more_logs: AtomicBool::new(false),
+            more_traces: AtomicBool::new(false),
             faults: Arc::new(Faults::new(&options.folder, mended)),
             syncing: Syncing::start(&db),
             options,

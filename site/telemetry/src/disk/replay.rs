@@ -63,7 +63,8 @@ impl Disk {
             stores.traces.append(spans, at);
             Some(())
         };
-        self.fill_newest("traces", &self.traces, spans, take_spans, report);
+        let all = self.fill_newest("traces", &self.traces, spans, take_spans, report);
+        self.more_traces.store(!all, Relaxed);
         let take_logs = |_, bytes: &[u8]| {
             stores.logs.append(decode_logs(bytes)?);
             Some(())
