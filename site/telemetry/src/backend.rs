@@ -107,7 +107,7 @@ pub struct Backend {
     pub traces: Arc<TraceStore>,
     /// Received log records.
     pub logs: Arc<LogStore>,
-    /// Scraped exemplars.
+    /// Scraped and received exemplars.
     pub exemplars: Exemplars,
     /// What came in since the start.
     pub counters: IngestCounters,
@@ -367,6 +367,9 @@ impl Backend {
             }
         }
         self.write_down(noted);
+        for (labels, exemplar) in &converted.exemplars {
+            self.exemplars.append(labels, exemplar, now_ms);
+        }
         self.counters.points.add(accepted);
         self.counters.points_rejected.add(rejected);
         self.answer(rejected, message)

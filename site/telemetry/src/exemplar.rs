@@ -1,6 +1,6 @@
 //! Exemplars: for a series the traces that it counted, the newest of them.
 //!
-//! The scraper appends what OpenMetrics bodies carry; the Prometheus API and pages read, to get from a
+//! The scraper appends what OpenMetrics bodies carry, the receiver what OTLP points do; the Prometheus API and pages read, to get from a
 //! figure to a trace.
 
 use crate::Exemplar;

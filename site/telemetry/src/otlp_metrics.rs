@@ -5,16 +5,16 @@
 //! (delta temporality) are added up, because series hold totals. Exponential histograms are refused:
 //! the store has classic histograms only.
 
-use crate::{MetricKind, MetricMeta};
+use crate::{Exemplar, MetricKind, MetricMeta};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, DataPointFlags, HistogramDataPoint, Metric, NumberDataPoint,
-    SummaryDataPoint, metric::Data, number_data_point,
+    AggregationTemporality, DataPointFlags, Exemplar as Sent, HistogramDataPoint, Metric,
+    NumberDataPoint, SummaryDataPoint, exemplar, metric::Data, number_data_point,
 };
 use series::{BUCKET_LABEL, Labels, METRIC_NAME, Sample, stale_marker};
 use std::collections::{BTreeMap, HashMap};
-use traces::{Attribute, Resource};
+use traces::{Attribute, Resource, SpanId, TraceId};
 
 /// Running totals of delta sums; beyond, new ones are refused.
 const MAX_TOTALS: usize = 50_000;
@@ -43,6 +43,8 @@ pub(crate) struct Converted {
     pub(crate) points: Vec<Vec<(Labels, Sample)>>,
     /// One `target_info` for each sender that says more of itself than its name.
     pub(crate) senders: Vec<(Labels, Sample)>,
+    /// The traces that points counted, each with the series of its point or bucket.
+    pub(crate) exemplars: Vec<(Labels, Exemplar)>,
     pub(crate) metadata: BTreeMap<String, MetricMeta>,
     pub(crate) rejected: u64,
     pub(crate) message: String,
@@ -134,13 +136,12 @@ impl Conversion<'_> {
                     continue;
                 }
             };
-            let labels = self.labels(point.attributes);
-            self.point(
-                named,
-                point.time_unix_nano,
-                point.flags,
-                vec![(labels.named(&named.name, &[]), value)],
-            );
+            let series = self.labels(point.attributes).named(&named.name, &[]);
+            let taken =
+                self.point(named, point.time_unix_nano, point.flags, vec![(series.clone(), value)]);
+            if taken {
+                self.exemplars(point.exemplars, |_| series.clone());
+            }
         }
     }
 
@@ -170,7 +171,31 @@ impl Conversion<'_> {
         samples.push((labels.named(&name("_bucket"), &all), point.count as f64));
         samples.push((labels.named(&name("_count"), &[]), point.count as f64));
         samples.extend(point.sum.map(|sum| (labels.named(&name("_sum"), &[]), sum)));
-        self.point(named, point.time_unix_nano, point.flags, samples);
+        if self.point(named, point.time_unix_nano, point.flags, samples) {
+            let bound = |value: f64| bounds.iter().find(|bound| value <= **bound);
+            self.exemplars(point.exemplars, |value| {
+                let le = bound(value).map_or("+Inf".to_owned(), f64::to_string);
+                labels.named(&name("_bucket"), &[(BUCKET_LABEL, le)])
+            });
+        }
+    }
+
+    /// Keeps exemplars that lead to a trace, with the series that `series_of` finds for their value.
+    fn exemplars(&mut self, sent: Vec<Sent>, series_of: impl Fn(f64) -> Labels) {
+        for exemplar in sent {
+            let value = match exemplar.value {
+                Some(exemplar::Value::AsDouble(float)) => float,
+                Some(exemplar::Value::AsInt(int)) => int as f64,
+                None => continue,
+            };
+            let Ok(trace) = TraceId::from_bytes(&exemplar.trace_id) else { continue };
+            let span = SpanId::from_bytes(&exemplar.span_id).ok();
+            let mut labels = vec![("trace_id".to_owned(), trace.to_string())];
+            labels.extend(span.map(|id| ("span_id".to_owned(), id.to_string())));
+            let said_ms = (exemplar.time_unix_nano / 1_000_000) as i64;
+            let timestamp_ms = (said_ms > 0).then_some(said_ms);
+            self.out.exemplars.push((series_of(value), Exemplar { labels, value, timestamp_ms }));
+        }
     }
 
     fn summary(&mut self, named: &Named, point: SummaryDataPoint) {
@@ -183,21 +208,31 @@ impl Conversion<'_> {
             .collect();
         samples.push((labels.named(&format!("{}_count", named.name), &[]), point.count as f64));
         samples.push((labels.named(&format!("{}_sum", named.name), &[]), point.sum));
-        self.point(named, point.time_unix_nano, point.flags, samples);
+        let _ = self.point(named, point.time_unix_nano, point.flags, samples);
     }
 
-    /// Keeps the samples of one point, at the point's time.
-    fn point(&mut self, named: &Named, time_ns: u64, flags: u32, mut samples: Vec<(Labels, f64)>) {
+    /// Keeps the samples of one point, at the point's time; `false` when it is refused.
+    #[must_use]
+    fn point(
+        &mut self,
+        named: &Named,
+        time_ns: u64,
+        flags: u32,
+        mut samples: Vec<(Labels, f64)>,
+    ) -> bool {
         let t = if time_ns == 0 { self.now_ms } else { (time_ns / 1_000_000) as i64 };
         if t > self.now_ms.saturating_add(self.ahead_ms) {
-            return self.reject(1, format!("metric `{}` has a point of the future", named.name));
+            self.reject(1, format!("metric `{}` has a point of the future", named.name));
+            return false;
         }
         if named.delta && !self.deltas.add_up(&mut samples, self.now_ms) {
-            return self.reject(1, format!("more than {MAX_TOTALS} series of differences"));
+            self.reject(1, format!("more than {MAX_TOTALS} series of differences"));
+            return false;
         }
         let over = no_value(flags);
         let sample = |(labels, v)| (labels, Sample { t, v: if over { stale_marker() } else { v } });
         self.out.points.push(samples.into_iter().map(sample).collect());
+        true
     }
 
     fn labels(&self, attributes: Vec<KeyValue>) -> PointLabels {
@@ -455,6 +490,36 @@ mod tests {
             r#"{"name":"g","gauge":{"dataPoints":[{}]}}"#,
             &["1: metric `g` has a point without a value"],
         );
+    }
+
+    #[test]
+    fn exemplars_stand_with_their_bucket() {
+        let ids = r#""traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331""#;
+        let json = format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[
+                {{"name":"d","histogram":{{"aggregationTemporality":2,"dataPoints":[{{"count":"2","sum":3,
+                  "bucketCounts":["1","0","1"],"explicitBounds":[0.5,1],"timeUnixNano":"4000000000",
+                  "exemplars":[{{"asDouble":0.5,"timeUnixNano":"3000000000",{ids}}},
+                    {{"asInt":"2",{ids}}},{{"asDouble":0.1,"traceId":"00","spanId":""}},{{{ids}}}]}}]}}}},
+                {{"name":"c","sum":{{"isMonotonic":true,"aggregationTemporality":2,"dataPoints":[
+                  {{"asInt":"1","exemplars":[{{"asInt":"1",{ids}}}]}}]}}}},
+                {{"name":"late","gauge":{{"dataPoints":[
+                  {{"asInt":"1","timeUnixNano":"9000000000000000000","exemplars":[{{"asInt":"1",{ids}}}]}}]}}}}
+                ]}}]}}]}}"#
+        );
+        let request: Request = serde_json::from_str(&json).expect("valid OTLP");
+        let converted = convert(request, &mut DeltaSums::default(), 5_000, 600_000);
+        let found: Vec<_> = converted
+            .exemplars
+            .iter()
+            .map(|(labels, exemplar)| {
+                let (name, le) = (labels.value(METRIC_NAME), labels.value(BUCKET_LABEL));
+                assert_eq!(exemplar.labels[0].1, "0af7651916cd43dd8448eb211c80319c");
+                assert_eq!(exemplar.labels[1].1, "b7ad6b7169203331");
+                format!("{name} {le} {} {:?}", exemplar.value, exemplar.timestamp_ms)
+            })
+            .collect();
+        assert_eq!(found, ["d_bucket 0.5 0.5 Some(3000)", "d_bucket +Inf 2 None", "c_total  1 None"]);
     }
 
     #[test]
