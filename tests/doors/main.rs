@@ -6,6 +6,7 @@ mod bad_input;
 mod books;
 mod browser;
 mod checks;
+mod clients;
 mod commands;
 mod crash_store;
 mod diagrams;

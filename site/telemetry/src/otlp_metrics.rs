@@ -519,7 +519,10 @@ mod tests {
                 format!("{name} {le} {} {:?}", exemplar.value, exemplar.timestamp_ms)
             })
             .collect();
-        assert_eq!(found, ["d_bucket 0.5 0.5 Some(3000)", "d_bucket +Inf 2 None", "c_total  1 None"]);
+        assert_eq!(
+            found,
+            ["d_bucket 0.5 0.5 Some(3000)", "d_bucket +Inf 2 None", "c_total  1 None"]
+        );
     }
 
     #[test]

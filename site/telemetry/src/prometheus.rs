@@ -32,6 +32,10 @@ const POOL: &str = "loggia";
 /// `/api/v1/...` as Prometheus has it: mount at `/prometheus`.
 pub fn prometheus_router(backend: Arc<Backend>, clock: Clock) -> Router {
     Router::new()
+        // Clients ask these to know whether anybody is there.
+        .route("/", get(alive))
+        .route("/-/healthy", get(alive))
+        .route("/-/ready", get(alive))
         .route("/api/v1/query", get(query).post(query))
         .route("/api/v1/query_range", get(query_range).post(query_range))
         .route("/api/v1/query_exemplars", get(query_exemplars).post(query_exemplars))
@@ -109,6 +113,10 @@ fn send(status: StatusCode, body: String) -> Response {
 }
 
 type Answered = Result<Response, Failure>;
+
+async fn alive() -> &'static str {
+    "Loggia answers as Prometheus does, below /api/v1.\n"
+}
 
 async fn query(State(api): State<Api>, params: Params) -> Answered {
     let at_ms = params.time("time")?.unwrap_or_else(|| api.clock.now_ms());

@@ -59,6 +59,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/assets/{*path}", get(asset))
         .route("/{*path}", get(page_or_file))
         .with_state(Arc::clone(&app))
+        // Some clients ask here whether anybody is there.
+        .route("/prometheus/", get(|| async { Redirect::temporary("/prometheus") }))
         .nest("/prometheus", prometheus)
         .nest("/jaeger", jaeger)
         .nest("/otlp", otlp)
