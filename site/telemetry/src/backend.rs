@@ -8,7 +8,9 @@ use crate::disk::{Disk, Stores};
 use crate::otlp_metrics::{self, DeltaSums};
 use crate::span_metrics::{self, SpanMetrics};
 use crate::target::Targets;
-use crate::{Clock, DiskOptions, Exemplars, MetricMeta, OpenError, Progress, TargetStatus};
+use crate::{
+    Clock, DiskOptions, Exemplar, Exemplars, MetricMeta, OpenError, Progress, TargetStatus,
+};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -145,8 +147,7 @@ impl Backend {
     }
 
     /// A backend that keeps what it takes in a folder and begins with what is there. Metrics are then answered from as far
-    /// back as the retention goes, and so are a trace by its id and a search over logs; searches over traces see what memory
-    /// holds, which is the newest.
+    /// back as the retention goes, and so are a trace by its id and searches over traces and logs.
     pub fn open(
         limits: Limits,
         clock: Clock,
@@ -159,9 +160,12 @@ impl Backend {
             metrics: &backend.metrics,
             traces: &backend.traces,
             logs: &backend.logs,
+            exemplars: &backend.exemplars,
             bytes,
         };
-        backend.disk = Some(Disk::open(options, &stores, report)?);
+        let disk = Disk::open(options, &stores, report)?;
+        backend.metadata = RwLock::new(disk.kept_metadata());
+        backend.disk = Some(disk);
         // What was read back was counted when it came.
         backend.traces.forget_tally();
         Ok(backend)
@@ -192,8 +196,8 @@ impl Backend {
         self.disk.as_ref().map(Disk::options)
     }
 
-    /// Bytes that metrics, traces and logs take on disk, without the journal; `None` when all is in memory only.
-    pub fn disk_bytes(&self) -> Option<[u64; 3]> {
+    /// Bytes that metrics, traces, logs and exemplars take on disk, without the journal; `None` when all is in memory only.
+    pub fn disk_bytes(&self) -> Option<[u64; 4]> {
         self.disk.as_ref().map(Disk::bytes)
     }
 
@@ -278,6 +282,23 @@ impl Backend {
         }
     }
 
+    /// Keeps exemplars that came at `now_ms`, each with its series.
+    pub(crate) fn append_exemplars<'a>(
+        &self,
+        now_ms: i64,
+        found: impl IntoIterator<Item = (&'a Labels, &'a Exemplar)>,
+    ) {
+        let label_bytes = self.metrics.limits().label_bytes;
+        let fitting = found.into_iter().filter(|(labels, _)| labels.bytes() <= label_bytes);
+        let kept = fitting.filter_map(|(labels, exemplar)| {
+            Some((labels.clone(), self.exemplars.append(labels, exemplar, now_ms)?))
+        });
+        let kept: Vec<_> = kept.collect();
+        if let Some(disk) = &self.disk {
+            disk.append_exemplars(now_ms, &kept);
+        }
+    }
+
     /// The time by the backend's clock, milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
@@ -305,11 +326,18 @@ impl Backend {
         }
         drop(known);
         let mut known = self.metadata.write().unwrap_or_else(PoisonError::into_inner);
+        let mut fresh = Vec::new();
         for (name, meta) in found {
             let room = known.len() < MAX_METADATA && name.len() <= MAX_METADATA_NAME_BYTES;
-            if room || known.contains_key(name) {
+            let old = known.get(name);
+            if old != Some(meta) && (room || old.is_some()) {
                 known.insert(name.clone(), meta.clone());
+                fresh.push((name, meta));
             }
+        }
+        drop(known);
+        if let Some(disk) = &self.disk {
+            disk.append_metadata(fresh);
         }
     }
 
@@ -367,9 +395,7 @@ impl Backend {
             }
         }
         self.write_down(noted);
-        for (labels, exemplar) in &converted.exemplars {
-            self.exemplars.append(labels, exemplar, now_ms);
-        }
+        self.append_exemplars(now_ms, converted.exemplars.iter().map(|(l, e)| (l, e)));
         self.counters.points.add(accepted);
         self.counters.points_rejected.add(rejected);
         self.answer(rejected, message)

@@ -24,11 +24,16 @@ type Kept = BTreeMap<Labels, VecDeque<Exemplar>>;
 pub struct Exemplars(RwLock<Kept>);
 
 impl Exemplars {
-    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last or is too long.
-    pub(crate) fn append(&self, labels: &Labels, exemplar: &Exemplar, now_ms: i64) {
+    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last or is too long; gives it as it is kept.
+    pub(crate) fn append(
+        &self,
+        labels: &Labels,
+        exemplar: &Exemplar,
+        now_ms: i64,
+    ) -> Option<Exemplar> {
         let chars = |(name, value): &(String, String)| name.chars().count() + value.chars().count();
         if exemplar.labels.iter().map(chars).sum::<usize>() > MAX_LABEL_CHARS {
-            return;
+            return None;
         }
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !kept.contains_key(labels) && kept.len() >= MAX_SERIES {
@@ -38,19 +43,23 @@ impl Exemplars {
         // One of next year would be the newest until then.
         let latest_ms = now_ms.saturating_add(DEFAULT_AHEAD_MS);
         let said_ms = exemplar.timestamp_ms.filter(|t| *t <= latest_ms);
+        let mut own = exemplar.labels.clone();
+        own.sort_unstable();
         let same = |last: &Exemplar| {
-            last.labels == exemplar.labels
+            last.labels == own
                 && last.value.to_bits() == exemplar.value.to_bits()
                 && said_ms.is_none_or(|t| last.timestamp_ms == Some(t))
         };
         if of_series.back().is_some_and(same) {
-            return;
+            return None;
         }
         let timestamp_ms = said_ms.or(Some(now_ms));
-        of_series.push_back(Exemplar { timestamp_ms, ..exemplar.clone() });
+        let kept = Exemplar { labels: own, value: exemplar.value, timestamp_ms };
+        of_series.push_back(kept.clone());
         if of_series.len() > MAX_OF_SERIES {
             of_series.pop_front();
         }
+        Some(kept)
     }
 
     /// The exemplars from `start_ms` to `end_ms`, both included, of the series for which every matcher

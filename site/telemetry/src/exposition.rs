@@ -3,7 +3,7 @@
 //! The scraper hands bodies in and appends what comes out. A line that cannot be read fails the whole
 //! body, as in Prometheus: half a scrape would look like series that vanished.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const MAX_HELP_BYTES: usize = 1024;
 
 /// What a metric counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
     /// Only grows, except over a restart.
@@ -34,7 +34,7 @@ pub enum MetricKind {
 }
 
 /// What a metric says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MetricMeta {
     /// What it counts.
     #[serde(rename = "type")]

@@ -139,7 +139,7 @@ impl TargetLoop {
             ));
         }
         let (scrape, target) = (self.scrape, &self.status.labels);
-        let label_bytes = self.backend.metrics.limits().label_bytes;
+        let mut exemplars = Vec::new();
         let mut batch = Vec::with_capacity(exposition.samples.len());
         for sample in &exposition.samples {
             if !self.known.contains_key(sample.series) {
@@ -149,10 +149,8 @@ impl TargetLoop {
             let known = self.known.get_mut(sample.series).expect("inserted above if need be");
             known.scrape = scrape;
             known.timed = sample.timestamp_ms.is_some();
-            if let Some(exemplar) = &sample.exemplar
-                && known.labels.bytes() <= label_bytes
-            {
-                self.backend.exemplars.append(&known.labels, exemplar, now_ms);
+            if let Some(exemplar) = &sample.exemplar {
+                exemplars.push((known.labels.clone(), exemplar));
             }
             batch.push((
                 known.labels.clone(),
@@ -166,6 +164,7 @@ impl TargetLoop {
         if let Some(error) = stored.first_error.filter(|_| refused > 0) {
             tracing::debug!(url = self.status.url, refused, %error, "samples were refused");
         }
+        self.backend.append_exemplars(now_ms, exemplars.iter().map(|(l, e)| (l, *e)));
         self.backend.counters.samples_rejected.add(refused as u64);
         self.backend.learn_metadata(&exposition.metadata);
         Ok(Outcome {

@@ -190,6 +190,58 @@ fn traces_are_found_beyond_the_memory() {
     check_all(&open());
 }
 
+#[test]
+fn exemplars_and_metadata_are_there_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let trace = format!("{:032x}", 7);
+    let exemplar = |value: f64| {
+        json!({"asDouble": value, "traceId": trace, "timeUnixNano": ns(START_MS - 5),
+        "spanId": format!("{:016x}", 9)})
+    };
+    let metrics: ExportMetricsServiceRequest = serde_json::from_value(json!({"resourceMetrics": [{
+        "resource": resource(), "scopeMetrics": [{"metrics": [
+            {"name": "took", "unit": "s", "description": "How long it took.", "histogram": {"aggregationTemporality": 2,
+                "dataPoints": [{"count": "3", "sum": 9.0, "bucketCounts": ["1", "1", "1"], "explicitBounds": [0.5, 1],
+                    "timeUnixNano": ns(START_MS), "exemplars": [exemplar(0.5), exemplar(7.0)]}]}},
+            {"name": "sold", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [
+                {"asInt": "5", "timeUnixNano": ns(START_MS), "exemplars": [exemplar(1.0),
+                    {"asDouble": 2.0, "timeUnixNano": ns(START_MS)}]}]}}]}]}]}))
+    .unwrap();
+    let backend = world.open().unwrap();
+    backend.accept_metrics(metrics.clone());
+    let check = |backend: &Backend| {
+        let found = backend.exemplars.select(&[Matcher::equal("job", "shop")], 0, i64::MAX);
+        let each = found.iter().flat_map(|(labels, exemplars)| {
+            let series = format!("{}{}", labels.value("__name__"), labels.value("le"));
+            exemplars
+                .iter()
+                .map(move |one| (series.clone(), one.value, one.timestamp_ms, one.labels.clone()))
+        });
+        let ids = vec![
+            ("span_id".to_owned(), format!("{:016x}", 9)),
+            ("trace_id".to_owned(), trace.clone()),
+        ];
+        let at = Some(START_MS - 5);
+        let expected = [
+            ("sold_total", 1.0),
+            ("took_seconds_bucket+Inf", 7.0),
+            ("took_seconds_bucket0.5", 0.5),
+        ];
+        let expected = expected.map(|(series, value)| (series.to_owned(), value, at, ids.clone()));
+        let mut each: Vec<_> = each.collect();
+        each.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(each, expected);
+        assert_eq!(backend.metadata()["took_seconds"].help, "How long it took.");
+    };
+    check(&backend);
+    drop(backend);
+    let backend = world.open().unwrap();
+    check(&backend);
+    backend.accept_metrics(metrics);
+    check(&backend);
+}
+
 type Samples = BTreeMap<(String, i64), u64>;
 
 fn samples(backend: &Backend) -> Samples {
@@ -274,7 +326,8 @@ fn what_was_taken_is_there_again() {
     assert_eq!(everything(&again, traces), before);
     assert_eq!((again.disk_failure(), again.disk_unreadable()), (None, 0));
     assert!(again.disk_mended().is_empty(), "{:?}", again.disk_mended());
-    assert!(again.disk_bytes().unwrap().iter().all(|bytes| *bytes > 0), "{:?}", again.disk_bytes());
+    let [metrics, spans, logs, _] = again.disk_bytes().unwrap();
+    assert!(metrics > 0 && spans > 0 && logs > 0, "{:?}", again.disk_bytes());
     for what in ["metrics", "traces", "logs"] {
         let of_this: Vec<_> = reports.iter().filter(|p| p.what == what).collect();
         assert!(!of_this.is_empty() && of_this.iter().all(|p| p.done <= p.total), "{reports:?}");
@@ -319,7 +372,7 @@ fn what_is_too_old_or_too_much_goes() {
         send_trace(&backend, newest, world.now(), 400_000);
         backend.tidy();
     }
-    let [_, bytes, _] = backend.disk_bytes().unwrap();
+    let [_, bytes, ..] = backend.disk_bytes().unwrap();
     assert!(bytes <= DiskOptions::LEAST_BYTES / 100 * 35, "{bytes}");
     drop(backend);
     let again = world.open().unwrap();

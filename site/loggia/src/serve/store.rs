@@ -161,7 +161,7 @@ pub(super) fn write_metrics(backend: &Backend, text: &mut String) {
     );
     text.push_str("# HELP loggia_disk_bytes Bytes of telemetry on disk, without the journal.\n");
     text.push_str("# TYPE loggia_disk_bytes gauge\n");
-    for (kind, bytes) in ["metrics", "traces", "logs"].into_iter().zip(bytes) {
+    for (kind, bytes) in ["metrics", "traces", "logs", "exemplars"].into_iter().zip(bytes) {
         let _ = writeln!(text, "loggia_disk_bytes{{kind=\"{kind}\"}} {bytes}");
     }
 }

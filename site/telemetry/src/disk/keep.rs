@@ -63,6 +63,7 @@ impl Disk {
         }
         self.traces.drop_old(oldest_ms)?;
         self.logs.drop_old(oldest_ms)?;
+        self.exemplars.drop_old(oldest_ms)?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod archive;
 mod archived_logs;
 mod archived_traces;
 mod damage;
+mod exemplars;
 mod fault;
 mod folder;
 mod keep;
@@ -46,10 +47,12 @@ use traces::{Span, TraceId};
 
 /// Time between an append and the moment from which it survives a power cut, at most, beside the sync itself.
 const SYNC_EVERY: Duration = Duration::from_millis(250);
-/// Of the bytes on disk, what metrics, traces and logs may take, in percent.
-const SHARES: [u64; 3] = [50, 35, 15];
+/// Of the bytes on disk, what metrics, traces, logs and exemplars may take, in percent.
+const SHARES: [u64; 4] = [50, 34, 14, 2];
 /// The keyspace of the list of series.
 const SERIES: &str = "series";
+/// The keyspace of what metrics say of themselves.
+const METADATA: &str = "metadata";
 /// Bytes of the write-ahead log, and of the list of series, that wait in memory.
 const LOG_BUFFER_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -60,7 +63,7 @@ pub struct DiskOptions {
     pub folder: PathBuf,
     /// Milliseconds for which telemetry is kept.
     pub retention_ms: i64,
-    /// Bytes that metrics, traces and logs take together; beyond them the oldest go. The database's journal of at most
+    /// Bytes that metrics, traces, logs and exemplars take together; beyond them the oldest go. The database's journal of at most
     /// 128 MiB comes on top.
     pub retention_bytes: u64,
     /// Milliseconds of metrics that are written as one block. At the start about two blocks are read into memory.
@@ -117,6 +120,9 @@ pub(crate) struct Disk {
     metrics: Arc<Shelf>,
     traces: Shelf,
     logs: Shelf,
+    exemplars: Shelf,
+    /// By the metric's name.
+    metadata: Keyspace,
     /// The newest is written to. Appends hold it for reading, so that no log goes while they write.
     wals: RwLock<Vec<Log>>,
     /// Samples before this time are in blocks.
@@ -140,6 +146,8 @@ impl Disk {
             metrics: Arc::new(shelf("metrics", 0)?),
             traces: shelf("traces", 1)?,
             logs: shelf("logs", 2)?,
+            exemplars: shelf("exemplars", 3)?,
+            metadata: db.keyspace(METADATA, || settings(LOG_BUFFER_BYTES))?,
             wals: RwLock::default(),
             archived_to: AtomicI64::new(i64::MIN),
             unfinished: Mutex::default(),
@@ -180,20 +188,20 @@ impl Disk {
 
     /// Writes down a request of spans that came at `now_ms` and what it held.
     pub(crate) fn append_spans(&self, now_ms: i64, request: &[u8], traces: &BTreeSet<TraceId>) {
-        self.append_request(&self.traces, now_ms, request, traces);
+        self.append_batch(&self.traces, now_ms, request, traces);
     }
 
     /// Writes down a request of log records that came at `now_ms`.
     pub(crate) fn append_logs(&self, now_ms: i64, request: &[u8]) {
-        self.append_request(&self.logs, now_ms, request, &BTreeSet::new());
+        self.append_batch(&self.logs, now_ms, request, []);
     }
 
-    fn append_request(
+    fn append_batch<'a>(
         &self,
         shelf: &Shelf,
         now_ms: i64,
         request: &[u8],
-        traces: &BTreeSet<TraceId>,
+        traces: impl IntoIterator<Item = &'a TraceId>,
     ) {
         if !self.faults.may_write() {
             return;
@@ -201,10 +209,12 @@ impl Disk {
         let written = shelf.part_for(now_ms).and_then(|part| {
             let key = record::batch_key(now_ms, self.next_number());
             let mut batch = self.db.batch();
+            let mut bytes = request.len();
             for id in traces {
                 batch.insert(&part.keyspace, [&*record::trace_prefix(id), &*key].concat(), []);
+                bytes += 2 * key.len();
             }
-            part.count(request.len() + traces.len() * 2 * key.len());
+            part.count(bytes);
             batch.insert(&part.keyspace, key, request);
             batch.commit()
         });
@@ -226,9 +236,9 @@ impl Disk {
         spans
     }
 
-    /// Bytes of metrics, traces and logs on disk, without the journal.
-    pub(crate) fn bytes(&self) -> [u64; 3] {
-        [self.metrics.bytes(), self.traces.bytes(), self.logs.bytes()]
+    /// Bytes of metrics, traces, logs and exemplars on disk, without the journal.
+    pub(crate) fn bytes(&self) -> [u64; 4] {
+        [self.metrics.bytes(), self.traces.bytes(), self.logs.bytes(), self.exemplars.bytes()]
     }
 
     fn next_number(&self) -> u64 {

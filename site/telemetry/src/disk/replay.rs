@@ -7,6 +7,7 @@ use super::archive::Blocks;
 use super::record::{self, BLOCK_LIST};
 use super::shelf::{Part, Shelf, settings};
 use super::{Disk, DiskOptions, LOG_BUFFER_BYTES, Log, OpenError, Unfinished, folder};
+use crate::Exemplars;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
@@ -17,11 +18,13 @@ use traces::{LogRecord, LogStore, Span, TraceStore};
 
 /// Records between two reports of how far it is.
 const REPORT_EVERY: usize = 1000;
+/// Bytes of exemplars that are read back: about as many as memory has places for.
+const EXEMPLAR_BYTES: usize = 8 * 1024 * 1024;
 
 /// How far the opening of a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is read: `metrics`, `traces` or `logs`.
+    /// What is read: `metrics`, `traces`, `logs` or `exemplars`.
     pub what: &'static str,
     /// Records that were read.
     pub done: usize,
@@ -34,6 +37,7 @@ pub(crate) struct Stores<'a> {
     pub(crate) metrics: &'a Head,
     pub(crate) traces: &'a TraceStore,
     pub(crate) logs: &'a LogStore,
+    pub(crate) exemplars: &'a Exemplars,
     /// Bytes of spans and of log records that memory holds at most.
     pub(crate) bytes: [usize; 2],
 }
@@ -71,6 +75,13 @@ impl Disk {
         };
         let all = self.fill_newest("logs", &self.logs, records, take_logs, report);
         self.more_logs.store(!all, Relaxed);
+        let take_exemplars = |at, bytes: &[u8]| {
+            for (labels, exemplar) in super::exemplars::decode(bytes)? {
+                stores.exemplars.append(&labels, &exemplar, at);
+            }
+            Some(())
+        };
+        self.fill_newest("exemplars", &self.exemplars, EXEMPLAR_BYTES, take_exemplars, report);
         Ok(())
     }
 
