@@ -21,6 +21,7 @@ mod map;
 mod markdown;
 mod navigation;
 mod output;
+mod prometheus;
 mod search;
 mod seeds;
 mod serving;

@@ -15,8 +15,10 @@ use crate::notes::Notes;
 pub(crate) struct Evaluator<'a> {
     pub(crate) storage: &'a dyn Storage,
     pub(crate) limits: &'a Limits,
-    /// The steps of the whole query, which `start()`, `end()`, `@ start()` and `@ end()` mean.
+    /// The steps of the whole query, whose first `start()` and `@ start()` mean.
     pub(crate) query: Steps,
+    /// What `end()` and `@ end()` mean: the last step, or later when the range is no multiple of the step.
+    pub(crate) end: i64,
     pub(crate) notes: Notes<'a>,
     pub(crate) samples: Cell<usize>,
 }
@@ -28,7 +30,8 @@ impl<'a> Evaluator<'a> {
         query: Steps,
         text: &'a str,
     ) -> Self {
-        Evaluator { storage, limits, query, notes: Notes::new(text), samples: Cell::new(0) }
+        let (notes, end) = (Notes::new(text), query.end());
+        Evaluator { storage, limits, query, end, notes, samples: Cell::new(0) }
     }
 
     /// The value of `node` at all `steps`.

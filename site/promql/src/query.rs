@@ -44,6 +44,11 @@ impl Query {
         &self.text
     }
 
+    /// Whether it has a value at each step of a range: a range vector and a text have none.
+    pub fn has_steps(&self) -> bool {
+        matches!(self.kind, ValueType::Scalar | ValueType::Vector)
+    }
+
     /// The value at one time (milliseconds since 1970).
     pub fn instant(
         &self,
@@ -72,12 +77,13 @@ impl Query {
         limits: &Limits,
     ) -> Result<Answer, EvalError> {
         let steps = range_steps(start_ms, end_ms, step_ms, limits)?;
-        if matches!(self.kind, ValueType::Matrix | ValueType::String) {
+        if !self.has_steps() {
             let message =
                 format!("a range query needs a scalar or an instant vector, not a {}", self.kind);
             return Err(EvalError::Invalid(message));
         }
-        let evaluator = Evaluator::new(storage, limits, steps, &self.text);
+        let evaluator =
+            Evaluator { end: end_ms, ..Evaluator::new(storage, limits, steps, &self.text) };
         let value = matrix(evaluator.rows(&self.root, steps)?, steps)?;
         Ok(answer(value, evaluator))
     }

@@ -59,7 +59,7 @@ impl Evaluator<'_> {
     fn span(&self, shift: &Shift, steps: Steps, range_ms: i64) -> Span {
         let fixed = shift.at.map(|at| match at {
             At::Start => self.query.start,
-            At::End => self.query.end(),
+            At::End => self.end,
             At::Time(t) => t,
         });
         Span { steps, fixed, offset_ms: shift.offset_ms, range_ms }

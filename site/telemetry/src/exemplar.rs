@@ -1,7 +1,7 @@
 //! Exemplars: for a series the traces that it counted, the newest of them.
 //!
-//! The scraper appends what OpenMetrics bodies carry, the receiver what OTLP points do; the Prometheus API and pages read, to get from a
-//! figure to a trace.
+//! The scraper appends what OpenMetrics bodies carry, the receiver what OTLP points do; the Prometheus API and pages read,
+//! to get from a figure to a trace.
 
 use crate::Exemplar;
 use series::limits::DEFAULT_AHEAD_MS;
@@ -24,7 +24,7 @@ type Kept = BTreeMap<Labels, VecDeque<Exemplar>>;
 pub struct Exemplars(RwLock<Kept>);
 
 impl Exemplars {
-    /// Adds an exemplar that came at `now_ms`, unless it is the one that came last or is too long; gives it as it is kept.
+    /// Adds an exemplar that came at `now_ms`, unless it is known or too long; gives it as it is kept.
     pub(crate) fn append(
         &self,
         labels: &Labels,
@@ -45,17 +45,23 @@ impl Exemplars {
         let said_ms = exemplar.timestamp_ms.filter(|t| *t <= latest_ms);
         let mut own = exemplar.labels.clone();
         own.sort_unstable();
-        let same = |last: &Exemplar| {
-            last.labels == own
-                && last.value.to_bits() == exemplar.value.to_bits()
-                && said_ms.is_none_or(|t| last.timestamp_ms == Some(t))
+        let same = |kept: &Exemplar| {
+            kept.labels == own
+                && kept.value.to_bits() == exemplar.value.to_bits()
+                && said_ms.is_none_or(|t| kept.timestamp_ms == Some(t))
         };
-        if of_series.back().is_some_and(same) {
+        // A target tells each of its exemplars until it has a newer one, and it may have several of a series.
+        let known = match said_ms {
+            Some(_) => of_series.iter().any(same),
+            None => of_series.back().is_some_and(same),
+        };
+        let timestamp_ms = said_ms.or(Some(now_ms));
+        let at = of_series.partition_point(|kept| kept.timestamp_ms <= timestamp_ms);
+        if known || (at == 0 && of_series.len() >= MAX_OF_SERIES) {
             return None;
         }
-        let timestamp_ms = said_ms.or(Some(now_ms));
         let kept = Exemplar { labels: own, value: exemplar.value, timestamp_ms };
-        of_series.push_back(kept.clone());
+        of_series.insert(at, kept.clone());
         if of_series.len() > MAX_OF_SERIES {
             of_series.pop_front();
         }
@@ -116,6 +122,10 @@ mod tests {
             found.iter().map(|(_, exemplars)| exemplars.len()).sum::<usize>()
         };
         for (trace, at) in [(1, None), (1, None), (1, Some(5)), (2, Some(20)), (2, Some(20))] {
+            store.append(&series("a"), &exemplar(trace, at), 5);
+        }
+        // What a target repeats is not kept again, also when it tells several at once.
+        for (trace, at) in [(1, Some(5)), (2, Some(20))] {
             store.append(&series("a"), &exemplar(trace, at), 5);
         }
         store.append(&series("b"), &exemplar(3, None), 5);

@@ -143,6 +143,10 @@ async fn query_range(State(api): State<Api>, params: Params) -> Answered {
         ));
     }
     let query = parse("query", params.get("query"))?;
+    if !query.has_steps() {
+        let why = "a range query needs a scalar or an instant vector";
+        return Err(Failure::parameter("query", why));
+    }
     api.evaluate(&params, move |head, limits| query.range(head, start_ms, end_ms, step_ms, limits))
         .await
 }
@@ -373,7 +377,7 @@ fn exemplars_json(labels: &Labels, exemplars: &[Exemplar]) -> Value {
         json!({
             "labels": labels,
             "value": json::number(exemplar.value),
-            "timestamp": exemplar.timestamp_ms.unwrap_or_default() as f64 / 1000.0,
+            "timestamp": json::time(exemplar.timestamp_ms.unwrap_or_default()),
         })
     };
     json!({ "seriesLabels": labels_json(labels), "exemplars": exemplars.iter().map(one).collect::<Vec<_>>() })

@@ -107,6 +107,11 @@ pub(crate) fn seconds(t: i64) -> String {
     }
 }
 
+/// Milliseconds as seconds in JSON: whole ones without a fraction.
+pub(crate) fn time(t: i64) -> serde_json::Value {
+    if t % 1000 == 0 { (t / 1000).into() } else { (t as f64 / 1000.0).into() }
+}
+
 /// A number as Go writes it: the shortest digits that give it back, with an exponent below 1e-6 and
 /// from 1e21 on.
 pub(crate) fn number(v: f64) -> String {
