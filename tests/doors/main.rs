@@ -20,6 +20,7 @@ mod logs;
 mod map;
 mod markdown;
 mod navigation;
+mod objectives;
 mod output;
 mod prometheus;
 mod search;

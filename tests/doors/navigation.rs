@@ -197,6 +197,7 @@ fn axe_finds_nothing() {
             "/live/traces",
             "/live/traces/00000000000000000000000000000001",
             "/live/drift",
+            "/live/objectives",
         ],
     );
     let Some(seeds) = shared("seeds") else { return };

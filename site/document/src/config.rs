@@ -4,8 +4,8 @@
 
 use crate::findings::Findings;
 use crate::{
-    CheckRules, Config, Keep, KeepPlace, KpiBinding, ScrapeTarget, ServiceConfig, ServiceId,
-    checks, mdbook, parse_retention, parse_retention_size, suggest,
+    CheckRules, Config, Keep, KeepPlace, KpiBinding, Objective, ScrapeTarget, ServiceConfig,
+    ServiceId, checks, mdbook, objective, parse_retention, parse_retention_size, suggest,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use std::ops::Range;
@@ -120,7 +120,18 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
     };
     for (name, table, span) in tables_of(ours, "services", findings) {
         let mut reader = Reader { table, name: "service", findings, span };
+        for target in reader.texts("objectives") {
+            let mut promised = objective::configured(&format!("{name} {target}"), target);
+            promised.services.push(ServiceId(name.clone()));
+            promised.title = format!("{name}: {}", promised.target);
+            config.objectives.push(promised);
+        }
         config.services.insert(ServiceId(name), reader.service());
+    }
+    for (name, table, span) in tables_of(ours, "objectives", findings) {
+        let mut reader = Reader { table, name: "objective", findings, span };
+        let objective = reader.objective(&name, &config);
+        config.objectives.extend(objective);
     }
     for (label, table, span) in tables_of(ours, "kpis", findings) {
         let mut reader = Reader { table, name: "kpi", findings, span };
@@ -163,6 +174,19 @@ const SERVICE: &[&str] = &[
     "runbook",
     "kind",
     "objectives",
+];
+const OBJECTIVE: &[&str] = &[
+    "target",
+    "title",
+    "description",
+    "window",
+    "service",
+    "services",
+    "good",
+    "bad",
+    "total",
+    "query",
+    "min-events",
 ];
 const KPI: &[&str] = &["query", "unit", "claim", "window", "service", "link"];
 
@@ -256,17 +280,16 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         }
     }
 
-    pub(crate) fn number(&mut self, key: &str) -> Option<u8> {
+    pub(crate) fn number<N: std::str::FromStr>(&mut self, key: &str, wanted: &str) -> Option<N> {
         let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Integer(number) if number.as_str().parse::<u8>().is_ok() => {
-                number.as_str().parse().ok()
-            }
-            other => {
-                wrong(self.findings, value.span(), key, "a number from 0 to 255", other);
-                None
-            }
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            wrong(self.findings, value.span(), key, wanted, value.get_ref());
         }
+        number
     }
 
     pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
@@ -417,6 +440,33 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             layer: self.text("layer"),
             kind,
         }
+    }
+
+    fn objective(&mut self, name: &str, config: &Config) -> Option<Objective> {
+        self.known(OBJECTIVE);
+        let mut found = objective::configured(name, self.needed("target")?);
+        found.title = self.text("title").unwrap_or(found.title);
+        found.description = self.text("description");
+        found.window = self.text("window").unwrap_or(found.window);
+        let mut names = self.texts("services");
+        names.extend(self.text("service"));
+        for name in names {
+            match config.service(&name) {
+                Some(id) => found.services.push(id),
+                None => {
+                    let known = config.services.keys().map(|id| id.0.as_str());
+                    let help = suggest::help(&name, "services", known);
+                    let message = format!("`{name}` is not a service of this book");
+                    self.findings.report(Code::UnknownService, self.span.clone(), message, help);
+                }
+            }
+        }
+        found.good = self.text("good");
+        found.bad = self.text("bad");
+        found.total = self.text("total");
+        found.query = self.text("query");
+        found.min_events = self.number("min-events", "a number of events");
+        Some(found)
     }
 
     fn kpi(&mut self, config: &Config) -> KpiBinding {

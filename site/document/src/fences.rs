@@ -3,7 +3,7 @@
 //! `body` hands in a block's language, text and place, and puts the answer on the page.
 
 use crate::findings::{Findings, Origin};
-use crate::{boxes, info, kpi, map, terms};
+use crate::{Config, Objective, boxes, info, kpi, map, objective, terms};
 use diagnostics::{Code, Diagnostic};
 use std::ops::Range;
 
@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     KpiGrid,
     Glossary,
     ServiceMap,
+    Objectives,
     Boxes,
     Math,
     Code,
@@ -39,6 +40,7 @@ impl Fence {
             (true, "kpi-grid") => Kind::KpiGrid,
             (true, "glossary") => Kind::Glossary,
             (true, "service-map") => Kind::ServiceMap,
+            (true, "slo") => Kind::Objectives,
             (true, "math") => Kind::Math,
             (_, language)
                 if TEXT_LANGUAGES.contains(&language) && boxes::is_drawing(&self.text) =>
@@ -134,6 +136,11 @@ impl Fence {
     /// The glossary's terms, or message and byte of the fault.
     pub(crate) fn terms(&self) -> Result<Vec<crate::GlossaryEntry>, (String, usize)> {
         terms::parse(&self.text)
+    }
+
+    /// The objectives, or message and byte of the fault.
+    pub(crate) fn objectives(&self, config: &Config) -> Result<Vec<Objective>, (String, usize)> {
+        objective::parse(&self.text, config)
     }
 
     /// What the map is to show, or message and byte of the fault.

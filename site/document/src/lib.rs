@@ -53,6 +53,7 @@ mod terms;
 mod boxes;
 mod kpi;
 mod map;
+mod objective;
 
 mod crosslinks;
 

@@ -126,7 +126,7 @@ fn mode(light: Option<String>, dark: Option<String>) -> Mode {
 /// The tables below `[output.html]`.
 fn nested(html: &DeTable<'_>, settings: &mut MdBook, findings: &mut Findings<'_>) {
     if let Some(mut fold) = Reader::below(html, "fold", findings) {
-        let level = fold.number("level").unwrap_or(0);
+        let level = fold.number("level", "a number from 0 to 255").unwrap_or(0);
         settings.fold = fold.flag("enable").unwrap_or(false).then_some(level);
     }
     for name in ["playpen", "playground"] {

@@ -154,6 +154,8 @@ pub enum Piece {
     BoxDrawing(String),
     /// The place of a map that is generated from what runs.
     ServiceMap(Box<MapBlock>),
+    /// What is promised of services.
+    Objectives(Vec<Objective>),
     /// An inline figure, `[< 200 ms](kpi:response-time)`.
     Figure(Box<Kpi>),
     /// A block of the author's that could not be read: shown as source with its finding.
@@ -256,6 +258,33 @@ pub struct Kpi {
     pub link: Option<String>,
 }
 
+/// What is promised of services over a period.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Objective {
+    /// Made from the name: `error_rate`. Where several of a book have it, the later ones get `-2` and so on.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// More words.
+    pub description: Option<String>,
+    /// In words: `99.9%`, `95% < 500ms`, `p99 < 1s`, `< 1%`, `> 1000 rps`.
+    pub target: String,
+    /// The period in words: `30 days`, `7d`, `1_minute`.
+    pub window: String,
+    /// Whom it is about; empty where the section or the page says it.
+    pub services: Vec<ServiceId>,
+    /// PromQL of good events a second, with `$window` for the span.
+    pub good: Option<String>,
+    /// PromQL of bad events a second, likewise.
+    pub bad: Option<String>,
+    /// PromQL of all events a second, likewise.
+    pub total: Option<String>,
+    /// PromQL of a value that is compared, for objectives without an error budget.
+    pub query: Option<String>,
+    /// With fewer events in a span its burn rate raises no alert.
+    pub min_events: Option<u32>,
+}
+
 /// A term and what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlossaryEntry {
@@ -334,6 +363,8 @@ pub struct Config {
     pub services: IndexMap<ServiceId, ServiceConfig>,
     /// `[output.loggia.kpis."Response Time"]`: label to binding.
     pub kpis: IndexMap<String, KpiBinding>,
+    /// `[output.loggia.objectives.NAME]`, and `objectives` of services.
+    pub objectives: Vec<Objective>,
     /// `output.loggia.scrape`.
     pub scrape: Vec<ScrapeTarget>,
     /// `output.loggia.discovery`: addresses that answer Prometheus's HTTP service discovery JSON.

@@ -6,8 +6,8 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::{BookTerms, Terms};
 use crate::{
-    CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Page, Piece, Section,
-    body, checks, containers, encoding, kpi, links, suggest,
+    CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Objective, Page, Piece,
+    Section, body, checks, containers, encoding, kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -306,6 +306,22 @@ impl Page {
             .collect();
         blocks.sort_by_key(|block| block.index);
         blocks.into_iter()
+    }
+
+    /// Every objective of the page, each with the section in which it stands.
+    pub fn objectives(&self) -> impl Iterator<Item = (Option<&Section>, &Objective)> {
+        let mut section = None;
+        self.pieces.iter().flat_map(move |piece| {
+            let found: &[Objective] = match piece {
+                Piece::Heading { section: at, .. } => {
+                    section = self.sections.get(*at);
+                    &[]
+                }
+                Piece::Objectives(objectives) => objectives,
+                _ => &[],
+            };
+            found.iter().map(move |objective| (section, objective))
+        })
     }
 
     /// Every generated map of the page.

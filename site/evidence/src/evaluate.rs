@@ -4,7 +4,7 @@ use crate::answers::Answers;
 use crate::binding::{Names, bind_drawing};
 use crate::calls::Calls;
 use crate::{Bound, Evidence, PageEvidence, Plan, ServiceEvidence, ServiceMap};
-use crate::{drift, kpis, overlay, services, strips};
+use crate::{drift, kpis, objectives, overlay, services, strips};
 use document::{Book, Page};
 use promql::Value;
 use std::collections::BTreeMap;
@@ -35,6 +35,10 @@ pub fn evaluate(
         window: plan.window.seconds(),
         pages: pages.collect(),
         drift: drift::drift(book, &names, &services, graph, observed),
+        objectives: objectives::of_book(book, plan.kept_s)
+            .iter()
+            .map(|objective| objective.evidence(&answers))
+            .collect(),
         map: ServiceMap::new(graph, &book.config, &services),
         services,
     }

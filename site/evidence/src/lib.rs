@@ -8,7 +8,7 @@
 //! ```
 //! use evidence::{Window, evaluate, plan};
 //! let book = document::Book::assemble(document::Config::default(), Vec::new(), None);
-//! let plan = plan(&book, Window::covering(Some(0), 40_000));
+//! let plan = plan(&book, Window::covering(Some(0), 40_000), 40);
 //! assert_eq!(plan.window.seconds(), 30);
 //! let answers: Vec<_> = plan.questions.iter().map(|_| Err("no backend".to_owned())).collect();
 //! let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(30_000, 40_000);
@@ -23,6 +23,9 @@ mod window;
 mod answers;
 mod claim;
 mod kpis;
+mod objective;
+mod objective_rules;
+mod objectives;
 mod services;
 mod units;
 mod verdict;
@@ -47,6 +50,8 @@ pub use drift::{
 pub use evaluate::evaluate;
 pub use map::{MapEdge, MapNode, ServiceMap};
 pub use model::*;
+pub use objective::Severity;
+pub use objective_rules::objective_rules;
 pub use plan::{Plan, Question, QuestionShape, failed_rate, plan};
 pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};
 pub use window::Window;

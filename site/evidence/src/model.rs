@@ -16,6 +16,9 @@ pub struct Evidence {
     pub services: Vec<ServiceEvidence>,
     /// By [`document::Page::id`].
     pub pages: BTreeMap<String, PageEvidence>,
+    /// What is promised, in the order of `book.toml` and then of the pages.
+    #[serde(default)]
+    pub objectives: Vec<ObjectiveEvidence>,
     /// What the diagrams draw against what the traces show.
     pub drift: crate::Drift,
     /// Everything that was seen to run, and who calls whom.
@@ -143,6 +146,94 @@ pub struct KpiEvidence {
     pub reason: String,
     /// The last values, oldest first, for a sparkline; a gap is `None`.
     pub history: Vec<Option<f64>>,
+}
+
+/// What was promised over a period, measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectiveEvidence {
+    /// Unique in the book.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// More words.
+    pub description: Option<String>,
+    /// The target in the author's words.
+    pub target: String,
+    /// Where it is stated; nowhere when only `book.toml` has it.
+    pub places: Vec<ObjectivePlace>,
+    /// Whom it is about.
+    pub services: Vec<ServiceId>,
+    /// The period in seconds; 0 when its words cannot be read.
+    pub period_s: u32,
+    /// The seconds that [`ObjectiveEvidence::history`] covers: the period, or less while less is kept.
+    pub history_s: u32,
+    /// The share of good events that is promised, 0 to 1; `None` for a value that is compared.
+    pub share: Option<f64>,
+    /// Good is what ends within this, seconds.
+    pub within_s: Option<f64>,
+    /// The base unit of the value.
+    pub unit: String,
+    /// The share of good events in the period, or the value.
+    pub value: Figure,
+    /// About how many events the period had.
+    pub events: Figure,
+    /// What may go wrong, and what of it is left.
+    pub budget: Option<Budget>,
+    /// How fast the budget burns, over the last hour: 1 spends it exactly in the period.
+    pub burn: Figure,
+    /// Its alerts.
+    pub burns: Vec<BurnRate>,
+    /// Whether it holds.
+    pub verdict: Verdict,
+    /// Why, in a few words.
+    pub reason: String,
+    /// What was left of the budget, or the value, oldest first; a gap is `None`.
+    pub history: Vec<Option<f64>>,
+    /// What is asked over the whole period: `total` and `bad` or `good`, or `value`, with its PromQL.
+    pub queries: Vec<(String, String)>,
+}
+
+/// Where an objective is stated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectivePlace {
+    /// [`document::Page::id`].
+    pub page: String,
+    /// [`document::Section::id`], unless it stands above all headings.
+    pub section: Option<String>,
+}
+
+/// An error budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// The seconds of the period that may be wholly bad.
+    pub total_s: f64,
+    /// The part that is left: 1 is all, below 0 more than all is spent.
+    pub left: Figure,
+    /// The same in seconds.
+    pub left_s: Figure,
+}
+
+/// How fast a budget burns in a long and in a short span. Both over the factor raise an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BurnRate {
+    /// How soon somebody has to look.
+    pub severity: crate::Severity,
+    /// The burn rate that raises the alert.
+    pub factor: f64,
+    /// Seconds of the long span.
+    pub long_s: u32,
+    /// Seconds of the short span.
+    pub short_s: u32,
+    /// Burn rate in the long span.
+    pub long: Figure,
+    /// Burn rate in the short span.
+    pub short: Figure,
+    /// Whether so bad a rate is possible at all with this target.
+    pub reachable: bool,
+    /// Whether too little happened in the long span to say anything.
+    pub too_few: bool,
+    /// Whether the alert fires.
+    pub firing: bool,
 }
 
 /// What a node or the like stands for.

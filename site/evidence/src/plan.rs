@@ -1,7 +1,7 @@
 //! What to ask of the metrics, each distinct question once. `loggia` asks; [`crate::evaluate`] finds
 //! the answers again by the same texts.
 
-use crate::Window;
+use crate::{Window, objectives};
 use document::{Book, Config, Kpi, KpiBinding};
 use indexmap::IndexSet;
 
@@ -23,6 +23,8 @@ pub struct Question {
     pub query: String,
     /// At one time or over a range.
     pub shape: QuestionShape,
+    /// An answer is good for so many seconds: over long spans it changes slowly and costs much.
+    pub fresh_s: u32,
 }
 
 /// When to evaluate a query.
@@ -44,12 +46,14 @@ pub enum QuestionShape {
 pub struct Plan {
     /// The span of rates and quantiles.
     pub window: Window,
+    /// The span of which there are samples, in seconds.
+    pub kept_s: u32,
     /// Each distinct question once; answers are expected in this order.
     pub questions: Vec<Question>,
 }
 
-/// What to ask for all pages of a book.
-pub fn plan(book: &Book, window: Window) -> Plan {
+/// What to ask for all pages of a book. `kept_s` is the span of which there are samples, in seconds.
+pub fn plan(book: &Book, window: Window, kept_s: u32) -> Plan {
     let mut questions = IndexSet::new();
     questions.extend(ServiceQuestions::new(window).all());
     for kpi in book.pages.iter().flat_map(|page| page.kpis()) {
@@ -57,7 +61,10 @@ pub fn plan(book: &Book, window: Window) -> Plan {
             questions.extend([asked.now, asked.history]);
         }
     }
-    Plan { window, questions: questions.into_iter().collect() }
+    for objective in objectives::of_book(book, kept_s) {
+        questions.extend(objective.questions());
+    }
+    Plan { window, kept_s, questions: questions.into_iter().collect() }
 }
 
 /// A figure now and in the last minutes: the past is read only when there is no present.
@@ -142,7 +149,7 @@ impl KpiQuestions {
         let span = span.cloned().unwrap_or_else(|| window.promql());
         let query = put_window(query, &span);
         let shape = QuestionShape::Range { seconds: HISTORY_S, step_s: HISTORY_STEP_S };
-        Some(Self { now: instant(query.clone()), history: Question { query, shape } })
+        Some(Self { now: instant(query.clone()), history: Question { query, shape, fresh_s: 0 } })
     }
 }
 
@@ -156,7 +163,7 @@ pub(crate) fn binding_of<'a>(kpi: &Kpi, config: &'a Config) -> Option<&'a KpiBin
 }
 
 /// Replaces `$window` where it stands as a word of its own; `$window_long` stays.
-fn put_window(query: &str, span: &str) -> String {
+pub(crate) fn put_window(query: &str, span: &str) -> String {
     let mut put = String::with_capacity(query.len());
     let mut rest = query;
     while let Some(at) = rest.find(WINDOW_VARIABLE) {
@@ -170,10 +177,10 @@ fn put_window(query: &str, span: &str) -> String {
 }
 
 fn instant(query: String) -> Question {
-    Question { query, shape: QuestionShape::Instant }
+    Question { query, shape: QuestionShape::Instant, fresh_s: 0 }
 }
 
 fn remembered(query: String) -> Remembered {
     let shape = QuestionShape::Range { seconds: REMEMBERED_S, step_s: REMEMBERED_STEP_S };
-    Remembered { now: instant(query.clone()), past: Question { query, shape } }
+    Remembered { now: instant(query.clone()), past: Question { query, shape, fresh_s: 0 } }
 }

@@ -22,6 +22,8 @@ pub(crate) const SERIES_MAX: usize = 8;
 pub(crate) struct ChartFrame {
     pub(crate) index: usize,
     pub(crate) title: String,
+    /// The span that it covers, in words.
+    pub(crate) range: String,
     pub(crate) rows: Vec<(f64, String)>,
     pub(crate) columns: Vec<(f64, String)>,
     pub(crate) series: Vec<Line>,
@@ -57,19 +59,27 @@ pub(crate) fn frame(index: usize, chart: &Chart, range_s: u32) -> ChartFrame {
             key: format!("chart.{index}.s{nth}"),
         })
         .collect();
-    ChartFrame { index, title: chart.title.clone(), rows, columns, series }
+    ChartFrame {
+        index,
+        title: chart.title.clone(),
+        range: duration(f64::from(range_s)),
+        rows,
+        columns,
+        series,
+    }
 }
 
 /// The live parts: axis labels, lines, last values, threshold.
 pub(crate) fn cells(index: usize, chart: &Chart, range_s: u32, now_ms: i64) -> Cells {
     let mut cells = Cells::new();
-    let top = nice_top(highest(chart), &chart.unit);
+    let (bottom, top) = (nice_bottom(chart), nice_top(highest(chart), &chart.unit));
     let mut put = |part: String, cell: Cell| cells.insert(format!("chart.{index}.{part}"), cell);
     for step in 0..=STEPS {
-        let value = top * (STEPS - step) as f64 / STEPS as f64;
+        let value = bottom + (top - bottom) * (STEPS - step) as f64 / STEPS as f64;
         put(format!("y{step}"), Cell::text(amount(value, &chart.unit).text()));
     }
-    let y = |value: f64| BOTTOM - (value / top).clamp(0.0, 1.0) * (BOTTOM - TOP);
+    let part = |value: f64| ((value - bottom) / (top - bottom)).clamp(0.0, 1.0);
+    let y = |value: f64| BOTTOM - part(value) * (BOTTOM - TOP);
     for (nth, series) in shown(chart).enumerate() {
         put(format!("s{nth}"), Cell::path(line(series, range_s, now_ms, &y)));
         let last = series.points.last().and_then(|(_, value)| *value);
@@ -107,6 +117,14 @@ fn highest(chart: &Chart) -> f64 {
         Some(bound) if bound < high * 3.0 => high.max(bound * 1.1),
         _ => high,
     }
+}
+
+/// 0, or a round number below the lowest value.
+fn nice_bottom(chart: &Chart) -> f64 {
+    let values =
+        shown(chart).flat_map(|series| series.points.iter().filter_map(|(_, value)| *value));
+    let low = values.filter(|value| value.is_finite()).fold(0.0, f64::min);
+    if low < 0.0 { -nice_top(-low, "") } else { 0.0 }
 }
 
 /// The next round number of which a third is round too.

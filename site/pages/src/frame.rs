@@ -18,6 +18,7 @@ pub(crate) enum View {
     Services,
     Traces,
     Logs,
+    Objectives,
     Drift,
     Nothing,
 }
@@ -158,6 +159,7 @@ impl<'a> Frame<'a> {
                 View::Traces => "traces",
                 View::Logs => "logs",
                 View::Drift => "drift",
+                View::Objectives => "objectives",
                 View::Nothing => "",
             },
             kind: match place.view {

@@ -21,6 +21,7 @@ mod logs;
 mod map;
 mod markup;
 mod navigation;
+mod objectives;
 mod overlay;
 mod page;
 mod problems;
@@ -45,6 +46,9 @@ pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use logs::render_logs;
 pub use map::{MapView, cells_for_map, render_map};
 pub use navigation::Navigation;
+pub use objectives::{
+    cells_for_objective, cells_for_objectives, render_objective, render_objectives,
+};
 pub use page::render_page;
 pub use problems::render_problems;
 pub use redirect::render_redirect;

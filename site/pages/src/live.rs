@@ -7,7 +7,7 @@
 use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
-use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, spark};
+use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, objectives, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
     Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
@@ -25,6 +25,7 @@ pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
     if page.maps().next().is_some() {
         map::cells(&mut cells, &evidence.map, evidence.window);
     }
+    objectives::page_cells(&mut cells, page, evidence);
     let Some(found) = evidence.pages.get(&page.id) else { return with_shape(cells) };
     for (id, strip) in &found.strips {
         strip_cells(&mut cells, id, strip, page, evidence);

@@ -3,6 +3,7 @@
 use crate::cells::Values;
 use crate::frame::{Frame, Place, View, service_href};
 use crate::markup::escape;
+use crate::objectives;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
 use crate::spots::{Spot, spots};
@@ -110,6 +111,14 @@ impl<'a> Body<'a> {
             Piece::ServiceMap(block) => {
                 map::figure(self.site, &self.root, block, self.evidence, self.values)
             }
+            Piece::Objectives(objectives) => objectives::block(
+                self.site,
+                &self.root,
+                self.page,
+                objectives,
+                self.evidence,
+                self.values,
+            ),
             Piece::Figure(kpi) => self.figure(kpi),
             Piece::Broken { language, source, finding } => broken(language, source, finding),
         }

@@ -1,7 +1,6 @@
 //! `/live/services` and `/live/services/NAME`.
 
 use crate::chart::{self, ChartFrame};
-use crate::figures::duration;
 use crate::frame::{Frame, Place, View, service_href};
 use crate::overlay::encode;
 use crate::problems::written;
@@ -60,7 +59,6 @@ struct ServiceTemplate<'a> {
     owner: Option<&'a str>,
     ranges: Vec<Range>,
     range_s: u32,
-    range_text: String,
     charts: Vec<ChartFrame>,
     traces: Vec<TraceRow>,
     no_traces: &'static str,
@@ -123,7 +121,6 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
         owner: config.and_then(|config| config.owner.as_deref()),
         ranges: RANGES_S.iter().map(|seconds| range(*seconds, view.range_s)).collect(),
         range_s: view.range_s,
-        range_text: duration(f64::from(view.range_s)),
         charts: view
             .charts
             .iter()

@@ -117,7 +117,6 @@ fn plain(start_ms: i64) -> String {
         };
         vec![(String::new(), v)]
     });
-    let mut text = text;
     text.push_str("# TYPE wait_seconds histogram\n");
     for i in 0..SAMPLES {
         let t = start_ms + i * STEP_MS;

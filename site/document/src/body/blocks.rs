@@ -14,6 +14,8 @@ use std::sync::Arc;
 const DIAGRAM_HELP: &str = "compare the marked line with Mermaid's syntax for this kind of diagram";
 
 /// What may stand in a `service-map` fence.
+const OBJECTIVES_HELP: &str = "write `name:` with `target: 99.9%`, `window: 30d` and `service: orders` below it, \
+    or an OpenSLO document";
 const MAP_HELP: &str = "write nothing, or any of `caption: ...`, `focus: orders`, \
      `groups: owner` (or `layer`) and `direction: down` (or `right`)";
 
@@ -244,6 +246,16 @@ impl Body<'_, '_, '_, '_> {
             Err((message, at)) => {
                 let message = format!("the service map cannot be read as YAML: {message}");
                 self.broken(fence, Code::Block, at, message, Some(MAP_HELP.to_owned()));
+            }
+        }
+    }
+
+    pub(super) fn objectives(&mut self, fence: &Fence) {
+        match fence.objectives(self.config) {
+            Ok(objectives) => self.writer().piece(Piece::Objectives(objectives)),
+            Err((message, at)) => {
+                let message = format!("the objectives cannot be read as YAML: {message}");
+                self.broken(fence, Code::Block, at, message, Some(OBJECTIVES_HELP.to_owned()));
             }
         }
     }

@@ -29,6 +29,7 @@ impl Body<'_, '_, '_, '_> {
             Kind::KpiGrid => self.kpi_grid(&fence),
             Kind::Glossary => self.glossary(&fence),
             Kind::ServiceMap => self.service_map(&fence),
+            Kind::Objectives => self.objectives(&fence),
             Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
             Kind::Math => self.math_fence(&fence),
             Kind::Code => {

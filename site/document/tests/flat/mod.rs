@@ -26,6 +26,10 @@ fn one(page: &Page, piece: &Piece) -> String {
             .collect(),
         Piece::BoxDrawing(html) => format!("<pre class=\"boxes\">{html}</pre>"),
         Piece::ServiceMap(block) => format!("<figure>{}</figure>", escape(&block.caption)),
+        Piece::Objectives(objectives) => objectives
+            .iter()
+            .map(|one| format!("<b>{}: {}</b>", escape(&one.title), escape(&one.target)))
+            .collect(),
         Piece::Figure(kpi) => format!("<output>{}</output>", escape(&kpi.value)),
         Piece::Broken { source, .. } => format!("<pre class=\"broken\">{}</pre>", escape(source)),
     }

@@ -263,7 +263,7 @@ fn calls_of_the_store_become_idle_after_the_window() {
         ],
         NOW,
     );
-    let plan = evidence::plan(&world.book, world.window);
+    let plan = evidence::plan(&world.book, world.window, 300);
     for (later_s, state, calls) in
         [(1, EdgeState::Confirmed, 1), (800, EdgeState::Confirmed, 1), (901, EdgeState::Idle, 0)]
     {

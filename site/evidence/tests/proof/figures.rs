@@ -243,8 +243,8 @@ fn questions_are_asked_once_and_windows_put_in() {
     let other =
         format!(r#"{{"label": "Three", "value": "< 2s", "query": "{P95}", "window": "5m"}}"#);
     let world = World::new("", &grid(&format!("{one},{two},{other}")));
-    let plan = evidence::plan(&world.book, Window::covering(Some(NOW - 20_000), NOW));
-    let bare = evidence::plan(&World::new("", "").book, plan.window);
+    let plan = evidence::plan(&world.book, Window::covering(Some(NOW - 20_000), NOW), 300);
+    let bare = evidence::plan(&World::new("", "").book, plan.window, 300);
     assert_eq!(plan.questions.len(), bare.questions.len() + 4);
     let asked: Vec<&str> = plan.questions.iter().map(|q| q.query.as_str()).collect();
     assert!(
@@ -260,7 +260,7 @@ fn questions_are_asked_once_and_windows_put_in() {
 #[test]
 fn before_the_first_answer_figures_are_loading() {
     let world = World::new("[output.loggia.services.orders]\n", "");
-    let plan = evidence::plan(&world.book, world.window);
+    let plan = evidence::plan(&world.book, world.window, 300);
     let evidence: Evidence =
         evidence::evaluate(&world.book, &plan, &[], &world.graph(), &world.graph(), NOW);
     assert_eq!(evidence.services[0].rate, Figure::Loading);

@@ -90,7 +90,7 @@ proptest! {
         (calls, failed) in (any::<u64>(), any::<u64>()),
     ) {
         let world = &*WORLD;
-        let plan = evidence::plan(&world.book, Window::covering(Some(now), now));
+        let plan = evidence::plan(&world.book, Window::covering(Some(now), now), 300);
         let graph = graph(rate, calls, failed);
         let first = evidence::evaluate(&world.book, &plan, &answers, &graph, &graph, now);
         let again = evidence::evaluate(&world.book, &plan, &answers, &graph, &graph, now);

@@ -121,7 +121,7 @@ impl World {
 
     /// Asks and evaluates.
     pub(crate) fn evidence(&self) -> Evidence {
-        let plan = evidence::plan(&self.book, self.window);
+        let plan = evidence::plan(&self.book, self.window, 300);
         let answers: Vec<_> = plan.questions.iter().map(|q| self.ask(&q.query, q.shape)).collect();
         evidence::evaluate(&self.book, &plan, &answers, &self.graph(), &self.graph(), NOW)
     }

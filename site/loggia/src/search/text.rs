@@ -123,6 +123,10 @@ fn piece_text(piece: &Piece, stripper: &mut Stripper, out: &mut String) {
             push_words(out, &kpi.label);
             push_words(out, &kpi.value);
         }),
+        Piece::Objectives(objectives) => objectives.iter().for_each(|objective| {
+            push_words(out, &objective.title);
+            push_words(out, &objective.target);
+        }),
         Piece::Figure(kpi) => push_words(out, &kpi.value),
         Piece::ServiceMap(block) => push_words(out, &block.caption),
         // Terms are documents of their own.

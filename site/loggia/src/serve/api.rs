@@ -61,6 +61,18 @@ pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
         .into_response()
 }
 
+/// `GET /api/live/objectives`: attainment, budgets and burn rates.
+pub(super) async fn objectives(State(app): State<Arc<App>>) -> Response {
+    let evidence = app.evidence();
+    Json(json!({ "at": evidence.at, "objectives": evidence.objectives })).into_response()
+}
+
+/// `GET /api/live/objectives/rules.yml`: for a Prometheus that is to raise the same alerts.
+pub(super) async fn objective_rules(State(app): State<Arc<App>>) -> Response {
+    let rules = evidence::objective_rules(&app.shown().book);
+    ([(header::CONTENT_TYPE, "application/yaml; charset=utf-8")], rules).into_response()
+}
+
 /// `GET /api/live/drift`: what the diagrams draw against what the traces show.
 pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
     let evidence = app.evidence();

@@ -5,7 +5,8 @@ use super::charts::QUERY_TIME;
 use document::Book;
 use evidence::{Evidence, Plan, Question, QuestionShape, Window};
 use promql::Value;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::MissedTickBehavior;
 
@@ -43,13 +44,47 @@ fn look(app: &App, now: i64) -> Evidence {
     let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
     let oldest = app.backend.metrics.stats().oldest_ms.or_else(|| first_trace(&observed, now));
     let window = Window::covering(oldest, now);
-    let plan: Plan = evidence::plan(book, window);
-    let answers: Vec<_> =
-        plan.questions.iter().map(|question| answer(app, question, now)).collect();
+    let kept_s = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0) / 1000);
+    let plan: Plan = evidence::plan(book, window, u32::try_from(kept_s).unwrap_or(u32::MAX));
+    let answers = app.answers.to(&plan.questions, now, |question| answer(app, question, now));
     let graph = app.backend.traces.graph(i64::from(window.seconds()) * 1000, now);
     let mut evidence = evidence::evaluate(book, &plan, &answers, &graph, &observed, now);
     evidence.map.place(Some(&app.evidence().map), now);
     evidence
+}
+
+/// Answers that are still good: those over long spans cost much and change slowly.
+#[derive(Default)]
+pub(super) struct Answers(Mutex<HashMap<Question, Kept>>);
+
+/// When an answer was given, milliseconds since 1970, and the answer.
+type Kept = (i64, Result<Value, String>);
+
+impl Answers {
+    /// An answer to each question, in their order. What is no longer asked is forgotten.
+    fn to(
+        &self,
+        questions: &[Question],
+        now: i64,
+        ask: impl Fn(&Question) -> Result<Value, String>,
+    ) -> Vec<Result<Value, String>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut still = HashMap::new();
+        let answers = questions.iter().map(|question| {
+            let good = |(at, _): &Kept| {
+                (0..i64::from(question.fresh_s) * 1000).contains(&now.saturating_sub(*at))
+            };
+            let (at, answer) =
+                kept.remove(question).filter(good).unwrap_or_else(|| (now, ask(question)));
+            if question.fresh_s > 0 && answer.is_ok() {
+                still.insert(question.clone(), (at, answer.clone()));
+            }
+            answer
+        });
+        let answers = answers.collect();
+        *kept = still;
+        answers
+    }
 }
 
 /// Since when there are traces, milliseconds since 1970: a system without metrics is measured by them.
@@ -61,7 +96,7 @@ fn first_trace(observed: &traces::ServiceGraph, now: i64) -> Option<i64> {
 /// Evidence before the first look.
 pub(super) fn nothing_yet(book: &Book) -> Evidence {
     let now = now_ms();
-    let plan = evidence::plan(book, Window::covering(None, now));
+    let plan = evidence::plan(book, Window::covering(None, now), 0);
     let graph = traces::TraceStore::new(traces::StoreLimits::default()).graph(1000, now);
     evidence::evaluate(book, &plan, &[], &graph, &graph, now)
 }

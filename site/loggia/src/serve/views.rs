@@ -49,6 +49,12 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     if view.page == "live/map" {
         return Some(pages::cells_for_map(&site, evidence));
     }
+    if view.page == "live/objectives" {
+        return Some(pages::cells_for_objectives(&site, evidence));
+    }
+    if let Some(id) = view.page.strip_prefix("live/objectives/") {
+        return pages::cells_for_objective(&site, evidence, id);
+    }
     if view.page == "live/drift" {
         return Some(pages::cells_for_drift(&site, evidence));
     }
@@ -59,6 +65,35 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     let range_s = view.range_s.unwrap_or_else(|| usual_range(app, evidence.at));
     let view = service_view(app, &shown.book, service, evidence, range_s);
     Some(pages::cells_for_service(&site, &view, evidence))
+}
+
+/// `?show=violated`: which objectives are listed.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Listed {
+    #[serde(default)]
+    show: String,
+}
+
+/// `GET /live/objectives`.
+pub(super) async fn objectives(
+    State(app): State<Arc<App>>,
+    Query(listed): Query<Listed>,
+) -> Response {
+    let shown = app.shown();
+    html(pages::render_objectives(&site(&app, &shown), &app.evidence(), &listed.show))
+}
+
+/// `GET /live/objectives/ID`.
+pub(super) async fn objective(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let shown = app.shown();
+    match pages::render_objective(&site(&app, &shown), &app.evidence(), &id) {
+        Some(page) => html(page),
+        None => not_found(
+            &app,
+            "There is no such objective",
+            "It may have been renamed: /live/objectives lists them all.",
+        ),
+    }
 }
 
 /// `GET /live/drift`.

@@ -99,6 +99,7 @@ pub(crate) fn evidence(book: &Book) -> Evidence {
         diagrams: vec![diagram(page)],
     };
     Evidence {
+        objectives: Vec::new(),
         at: NOW,
         window: 30,
         services: vec![service("gateway"), service("orders"), service(HOSTILE)],
