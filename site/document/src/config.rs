@@ -2,6 +2,8 @@
 //!
 //! `loggia` hands in the text. All mistakes are reported, each with its place; what is right is used.
 
+mod engine;
+
 use crate::findings::Findings;
 use crate::{
     CheckRules, Config, Keep, KeepPlace, KpiBinding, Objective, ScrapeTarget, ServiceConfig,
@@ -113,6 +115,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
         config.keep = ours.keep();
+        config.engines = ours.engines();
         config.check = ours.check();
     }
     let Some(ours) = Reader::below(output, "loggia", findings).map(|reader| reader.table) else {

@@ -10,6 +10,7 @@
 mod model;
 
 mod config;
+mod engine;
 mod keep;
 mod mdbook;
 
@@ -66,6 +67,7 @@ mod suggest;
 
 pub use checks::{Checked, DEFAULT_COLOURS, ExternalLink, Silenced};
 pub use draft::Draft;
+pub use engine::{EngineAddress, EngineKind, Engines};
 pub use format::{Formatted, Kept, format_page};
 pub use highlight::{CodeCache, highlight};
 pub use include::{Expanded, Read, expand_includes};

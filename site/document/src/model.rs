@@ -371,6 +371,8 @@ pub struct Config {
     pub discovery: Vec<String>,
     /// Where and for how long telemetry is kept.
     pub keep: crate::Keep,
+    /// Engines that are asked instead of the ones built in.
+    pub engines: crate::Engines,
     /// `output.loggia.check`.
     pub check: CheckRules,
     /// How Markdown is read.
