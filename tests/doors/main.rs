@@ -12,6 +12,7 @@ mod crash_store;
 mod diagrams;
 mod drift;
 mod durable;
+mod engines;
 mod external;
 mod floors;
 mod fmt;

@@ -13,12 +13,36 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Answers<'a> {
     by_question: HashMap<&'a Question, &'a Result<Value, String>>,
     now_ms: i64,
+    age_s: u32,
 }
 
 impl<'a> Answers<'a> {
-    /// Surplus answers are ignored; missing ones are "not asked yet".
-    pub(crate) fn new(plan: &'a Plan, answers: &'a [Result<Value, String>], now_ms: i64) -> Self {
-        Self { by_question: plan.questions.iter().zip(answers).collect(), now_ms }
+    /// Surplus answers are ignored; missing ones are "not asked yet". They were given `age_s` seconds ago.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        answers: &'a [Result<Value, String>],
+        now_ms: i64,
+        age_s: u32,
+    ) -> Self {
+        Self { by_question: plan.questions.iter().zip(answers).collect(), now_ms, age_s }
+    }
+
+    /// Whether they are of now.
+    pub(crate) fn are_fresh(&self) -> bool {
+        self.age_s == 0
+    }
+
+    /// A measured number, or "no traffic", as old as the answers are.
+    pub(crate) fn number(&self, v: f64) -> Figure {
+        self.as_old(number(v))
+    }
+
+    /// A figure, as old as the answers are.
+    pub(crate) fn as_old(&self, figure: Figure) -> Figure {
+        match figure {
+            Figure::Value(v) if !self.are_fresh() => Figure::Stale(v, self.age_s),
+            figure => figure,
+        }
     }
 
     pub(crate) fn get(&self, question: &Question) -> Option<&'a Result<Value, String>> {
@@ -50,7 +74,7 @@ impl<'a> Answers<'a> {
             }
         }
         for (labels, v) in self.vector(&asked.now) {
-            figures.insert(job(labels), number(v));
+            figures.insert(job(labels), self.number(v));
         }
         ByJob { figures, missing }
     }

@@ -21,7 +21,19 @@ pub fn evaluate(
     observed: &ServiceGraph,
     now_ms: i64,
 ) -> Evidence {
-    let answers = Answers::new(plan, answers, now_ms);
+    evaluate_aged(book, plan, (answers, 0), graph, observed, now_ms)
+}
+
+/// The same with answers that were given some seconds ago, because now there are none: what they say is stale.
+pub fn evaluate_aged(
+    book: &Book,
+    plan: &Plan,
+    (answers, age_s): (&[Result<Value, String>], u32),
+    graph: &ServiceGraph,
+    observed: &ServiceGraph,
+    now_ms: i64,
+) -> Evidence {
+    let answers = Answers::new(plan, answers, now_ms, age_s);
     let calls = Calls::new(graph, &book.config);
     let services = services::services(&book.config, plan, &answers, graph, &calls);
     let names = Names::new(&book.config, services.iter().map(|service| &service.id), graph);
@@ -41,6 +53,7 @@ pub fn evaluate(
             .collect(),
         map: ServiceMap::new(graph, &book.config, &services),
         services,
+        faults: Vec::new(),
     }
 }
 

@@ -75,13 +75,13 @@ fn measure(asked: &KpiQuestions, answers: &Answers<'_>, factor: f64) -> (Figure,
 
 fn present(value: &Value, past: &[MatrixSeries], answers: &Answers<'_>) -> Figure {
     match value {
-        Value::Scalar { v, .. } => number(*v),
+        Value::Scalar { v, .. } => answers.number(*v),
         Value::Vector(vector) => match vector.as_slice() {
             [] => match past {
                 [only] => answers.last_of(&only.samples).unwrap_or(Figure::NoData),
                 _ => Figure::NoData,
             },
-            [only] => number(only.v),
+            [only] => answers.number(only.v),
             several => Figure::QueryError(format!(
                 "{} series instead of one; an aggregation such as `sum(...)` joins them",
                 several.len()

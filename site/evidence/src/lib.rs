@@ -47,7 +47,7 @@ pub use drift::{
     CallsSeen, DRIFT_WINDOW_S, DiagramDrift, DrawnCall, Drift, Observation, PageDrift,
     UndocumentedCall,
 };
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_aged};
 pub use map::{MapEdge, MapNode, ServiceMap};
 pub use model::*;
 pub use objective::Severity;

@@ -23,6 +23,24 @@ pub struct Evidence {
     pub drift: crate::Drift,
     /// Everything that was seen to run, and who calls whom.
     pub map: crate::ServiceMap,
+    /// Engines that do not answer now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<SourceFault>,
+}
+
+/// An engine that does not answer: what it would tell is as old as its last answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFault {
+    /// What it tells: `metrics` or `traces`.
+    pub source: String,
+    /// Its name and address.
+    pub engine: String,
+    /// Why it does not answer.
+    pub why: String,
+    /// Since when, milliseconds since 1970.
+    pub since: i64,
+    /// When it answered last, milliseconds since 1970.
+    pub answered: Option<i64>,
 }
 
 /// What is known for one page.

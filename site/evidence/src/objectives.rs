@@ -336,6 +336,13 @@ impl Asked<'_> {
                 self.good(*share, queries, answers, &mut found);
             }
         }
+        for figure in [&mut found.value, &mut found.events, &mut found.burn] {
+            *figure = answers.as_old(figure.clone());
+        }
+        if let Figure::Stale(_, age_s) = found.value {
+            found.verdict = Verdict::Stale;
+            found.reason = format!("measured {} ago, nothing since", amount(f64::from(age_s), "s"));
+        }
         found
     }
 

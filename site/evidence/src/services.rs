@@ -77,6 +77,8 @@ fn by_callers(service: ServiceEvidence, calls: &Calls<'_>) -> ServiceEvidence {
 struct Seen {
     names: BTreeSet<String>,
     traced: BTreeSet<String>,
+    /// Those that answered when the metrics were asked last, which was a while ago.
+    before: BTreeSet<String>,
     window_s: f64,
     now_s: f64,
     rate: ByJob,
@@ -93,6 +95,7 @@ impl Seen {
         let mut seen = Self {
             names: BTreeSet::new(),
             traced: BTreeSet::new(),
+            before: BTreeSet::new(),
             window_s: f64::from(plan.window.seconds()),
             now_s: answers.now_ms() as f64 / 1000.0,
             rate: answers.by_job(&asked.rate),
@@ -107,9 +110,14 @@ impl Seen {
                 seen.traced.insert(end.name.to_string());
             }
         }
-        seen.read_up(answers, &asked);
-        seen.read_restarts(answers, &asked);
-        seen.names = seen.up.keys().chain(&seen.traced).cloned().collect();
+        // Whether somebody answered a while ago says nothing about now.
+        if answers.are_fresh() {
+            seen.read_up(answers, &asked);
+            seen.read_restarts(answers, &asked);
+        } else {
+            seen.before = answers.vector(&asked.up).map(|(labels, _)| job(labels)).collect();
+        }
+        seen.names = seen.up.keys().chain(&seen.traced).chain(&seen.before).cloned().collect();
         seen.names.extend(seen.rate.jobs().map(str::to_owned));
         let others = |name: &String| {
             let kind = config.services.get(&service_id(name, config));
@@ -244,6 +252,7 @@ impl Seen {
             Figure::Stale(_, age) => format!("last seen {} ago", amount(f64::from(*age), "s")),
             Figure::Loading => "not asked yet".to_owned(),
             Figure::QueryError(_) => "the query failed".to_owned(),
+            _ if self.before.contains(name) => "its metrics do not come any more".to_owned(),
             _ if self.traced.contains(name) => "seen in traces, not measured".to_owned(),
             _ => "nothing measures it".to_owned(),
         }

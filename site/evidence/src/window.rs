@@ -5,6 +5,8 @@ use serde::Serialize;
 
 /// The spans to choose from, seconds, shortest first.
 const LADDER_S: [u32; 4] = [5, 15, 30, 60];
+/// The span where others scrape, seconds: at their usual 15 to 60 s between two samples it holds several.
+const WIDE_S: u32 = 300;
 
 /// A span of time for rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -18,6 +20,11 @@ impl Window {
         let covered_ms = first_sample_ms.map_or(0, |first| now_ms.saturating_sub(first));
         let covers = |rung: &&u32| i64::from(**rung) * 1000 <= covered_ms;
         Self(LADDER_S.iter().rev().find(covers).copied().unwrap_or(LADDER_S[0]))
+    }
+
+    /// The span for metrics that others collect, who scrape less often.
+    pub fn wide() -> Self {
+        Self(WIDE_S)
     }
 
     /// Its length in seconds.

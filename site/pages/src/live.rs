@@ -12,7 +12,7 @@ use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
     Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
     EdgeState, Evidence, Figure, Health, JUDGED_REQUESTS_MIN, KpiEvidence, NodeEvidence,
-    Observation, ServiceEvidence, Strip, UndocumentedCall, Verdict,
+    Observation, ServiceEvidence, SourceFault, Strip, UndocumentedCall, Verdict,
 };
 use std::collections::BTreeSet;
 
@@ -122,9 +122,36 @@ pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
     if let Some(words) = as_of {
         cells.insert("live.as-of".to_owned(), Cell::text(words));
     }
+    fault_cells(&mut cells, evidence);
     evidence.services.iter().for_each(|service| service_cells(&mut cells, service));
     cells.insert("live.up".to_owned(), Cell::text(answering(&evidence.services)));
     cells
+}
+
+/// Engines that do not answer: which and why, and how old is what they told.
+fn fault_cells(cells: &mut Cells, evidence: &Evidence) {
+    if evidence.faults.is_empty() {
+        return;
+    }
+    let told = |fault: &SourceFault| {
+        let why = fault.why.lines().next().unwrap_or_default();
+        format!(
+            "{} has not answered since {} UTC: {why}.",
+            fault.engine,
+            figures::clock(fault.since)
+        )
+    };
+    let age = |fault: &SourceFault| match fault.answered {
+        Some(at) => {
+            let seconds = evidence.at.saturating_sub(at).max(0) as f64 / 1000.0;
+            format!("The {} shown are {} old.", fault.source, duration(seconds.round()))
+        }
+        None => format!("There are no {} yet.", fault.source),
+    };
+    let joined = |words: Vec<String>| Cell::text(words.join(" "));
+    let faults = &evidence.faults;
+    cells.insert("live.fault".to_owned(), joined(faults.iter().map(told).collect()));
+    cells.insert("live.fault-age".to_owned(), joined(faults.iter().map(age).collect()));
 }
 
 /// How many services answer, by their metrics and by the traces of those that call them.

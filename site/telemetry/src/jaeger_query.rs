@@ -72,8 +72,10 @@ pub(crate) fn parse(params: &Params) -> Result<Wanted, String> {
     })))
 }
 
-/// `/api/v3/traces`: times as RFC 3339, `query.attributes={"key":"value"}`.
+/// `/api/v3/traces`: times as RFC 3339, `query.attributes={"key":"value"}`. Newer versions of Jaeger write the names as
+/// `query.serviceName`, older ones as `query.service_name`.
 pub(crate) fn parse_v3(params: &Params) -> Result<Search, String> {
+    let params = &params.with_underscores();
     let time = |name: &str| match params.get(name) {
         "" => Err("query.start_time_min and query.start_time_max are required".to_owned()),
         text => match text.parse::<Timestamp>() {

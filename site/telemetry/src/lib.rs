@@ -25,6 +25,7 @@ mod backend;
 mod clock;
 mod discovery;
 mod disk;
+mod engine;
 mod exemplar;
 mod exposition;
 mod fetch;
@@ -49,6 +50,10 @@ mod task;
 pub use backend::{Backend, Counter, IngestCounters, Limits, Rejection};
 pub use clock::Clock;
 pub use disk::{DiskOptions, OpenError, Progress};
+pub use engine::{
+    AskError, Bearer, Condition, Engines, FoundExemplars, Jaeger, MetricsEngine, RemoteOptions,
+    RemotePrometheus, StepRange, Tempo, TracesEngine, prometheus_proxy, run_trace_mirror,
+};
 pub use exemplar::Exemplars;
 pub use exposition::{
     Exemplar, Exposition, MetricKind, MetricMeta, ParseError, ScrapedSample, parse_exposition,

@@ -25,7 +25,7 @@ const MAX_QUERY_TIME: Duration = Duration::from_secs(30);
 /// Points that a range query may ask for, as in Prometheus.
 const MAX_POINTS: i64 = 11_000;
 /// The kind of the error for a query that found no place.
-const UNAVAILABLE: &str = "unavailable";
+pub(crate) const UNAVAILABLE: &str = "unavailable";
 /// The pool that all targets belong to.
 const POOL: &str = "loggia";
 
@@ -114,7 +114,7 @@ fn send(status: StatusCode, body: String) -> Response {
 
 type Answered = Result<Response, Failure>;
 
-async fn alive() -> &'static str {
+pub(crate) async fn alive() -> &'static str {
     "Loggia answers as Prometheus does, below /api/v1.\n"
 }
 

@@ -41,6 +41,25 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
+    /// All of them, in order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The same with `query.startTimeMin` written as `query.start_time_min`.
+    pub(crate) fn with_underscores(&self) -> Self {
+        let underscored = |name: &String| {
+            name.chars().fold(String::with_capacity(name.len() + 4), |mut out, c| {
+                if c.is_ascii_uppercase() {
+                    out.push('_');
+                }
+                out.push(c.to_ascii_lowercase());
+                out
+            })
+        };
+        Self(self.0.iter().map(|(name, value)| (underscored(name), value.clone())).collect())
+    }
+
     /// The first value of a parameter, or ``.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)

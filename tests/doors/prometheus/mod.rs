@@ -6,7 +6,7 @@
 //! (annotations) is not compared, numbers may differ in the last digits of a sum.
 
 mod queries;
-mod target;
+pub(crate) mod target;
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;

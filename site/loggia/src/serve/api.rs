@@ -105,9 +105,12 @@ pub(super) async fn traces(
     Query(filters): Query<views::TraceQuery>,
 ) -> Response {
     match filters.search() {
-        Ok(search) => {
-            Json(json!({ "traces": views::find_traces(&app, search).await })).into_response()
-        }
+        Ok(search) => match views::find_traces(&app, search).await {
+            (traces, None) => Json(json!({ "traces": traces })).into_response(),
+            (_, Some(words)) => {
+                problem(StatusCode::BAD_GATEWAY, &words, "ask again once the engine answers")
+            }
+        },
         Err(words) => problem(StatusCode::BAD_REQUEST, &words, "for instance `min=250ms`"),
     }
 }
@@ -121,9 +124,10 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             "a trace id has 32 hexadecimal digits",
         );
     };
-    match app.backend.trace(&parsed) {
-        Some(trace) => Json(trace).into_response(),
-        None => problem(
+    match views::find_trace(&app, parsed).await {
+        Ok(Some(trace)) => Json(trace).into_response(),
+        Err(words) => problem(StatusCode::BAD_GATEWAY, &words, "ask again once the engine answers"),
+        Ok(None) => problem(
             StatusCode::NOT_FOUND,
             &format!("trace `{id}` is not kept"),
             "it may have been dropped to make room, or never have arrived",

@@ -4,12 +4,10 @@ use super::App;
 use evidence::Evidence;
 use pages::{Chart, ChartSeries};
 use promql::Value;
-use std::time::{Duration, Instant};
+use telemetry::{AskError, StepRange};
 
 /// Steps of a chart; more than it has pixels would show nothing more.
 const CHART_STEPS: i64 = 120;
-/// A query of a chart or a tick that takes longer is given up.
-pub(super) const QUERY_TIME: Duration = Duration::from_secs(2);
 
 /// Rate by route, share of errors and duration, each over `range_s`.
 pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence) -> Vec<Chart> {
@@ -75,16 +73,14 @@ type Points = Vec<(i64, Option<f64>)>;
 fn lines(app: &App, query: &str, range: i64, step: i64, now: i64) -> Vec<(String, Points)> {
     let end = now - now.rem_euclid(step);
     let start = end - range;
-    let limits = promql::Limits::default().until(Instant::now() + QUERY_TIME);
-    // A service's name may make a query too long to parse.
-    let answer = promql::Query::parse(query).map_err(|error| error.to_string()).and_then(|query| {
-        let storage = &*app.backend.metrics;
-        query.range(storage, start, end, step, &limits).map_err(|error| error.to_string())
-    });
-    let answer = match answer {
+    let steps = StepRange { start_ms: start, end_ms: end, step_ms: step };
+    let answer = match app.sources.metrics().range(query, steps) {
         Ok(answer) => answer.value,
-        Err(error) => {
-            tracing::warn!(error, "a chart's query failed");
+        // Every page says it already.
+        Err(AskError::Down(_)) => return Vec::new(),
+        // A service's name may make a query too long to parse.
+        Err(AskError::Refused(why)) => {
+            tracing::warn!(why, "a chart's query failed");
             return Vec::new();
         }
     };

@@ -9,6 +9,7 @@
 mod api;
 mod changes;
 mod charts;
+mod engines;
 mod events;
 mod logs;
 mod map;
@@ -90,11 +91,11 @@ pub struct Running {
 pub(crate) struct App {
     options: Options,
     backend: Arc<Backend>,
+    sources: engines::Sources,
     shown: channel::Sender<Shown>,
     evidence: channel::Sender<Arc<Evidence>>,
     files: RwLock<Files>,
     events: events::Cache,
-    answers: tick::Answers,
     search: search::Live,
     started: Instant,
     token: CancellationToken,
@@ -133,7 +134,9 @@ impl Server {
         let otlp_grpc = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let otlp_http = http.as_ref().map(TcpListener::local_addr).transpose()?;
         let token = options.token.clone();
-        let app = App::new(options, backend, &read, book);
+        let backend = Arc::new(backend);
+        let sources = engines::Sources::new(&book.config, &options.dir, &backend)?;
+        let app = App::new(options, (backend, sources), &read, book);
         let greeting = greeting(&app, addr, otlp_grpc, otlp_http);
 
         let mut tasks = JoinSet::new();
@@ -188,7 +191,7 @@ impl Running {
 impl App {
     fn new(
         options: Options,
-        backend: Backend,
+        (backend, sources): (Arc<Backend>, engines::Sources),
         read: &source::Source,
         book: document::Book,
     ) -> Arc<Self> {
@@ -196,12 +199,12 @@ impl App {
         let assets = Arc::new(theme::read(&options.dir, read.config()));
         let app = Self {
             options,
-            backend: Arc::new(backend),
+            backend,
+            sources,
             evidence: channel::Sender::new(Arc::new(tick::nothing_yet(&book))),
             shown: channel::Sender::new(Shown::first(book, assets, tick::now_ms())),
             files: RwLock::default(),
             events: events::Cache::default(),
-            answers: tick::Answers::default(),
             search: search::Live::default(),
             started: Instant::now(),
             token,
@@ -267,6 +270,10 @@ fn telemetry_tasks(
     let backend = || Arc::clone(&app.backend);
     spawn(tasks, "scrape", telemetry::run_scraper(backend(), scrape_options(app), token()));
     spawn(tasks, "housekeeping", telemetry::run_housekeeping(backend(), token()));
+    if let Some(engine) = &app.sources.remote_traces {
+        let mirrored = telemetry::run_trace_mirror(backend(), Arc::clone(engine), token());
+        spawn(tasks, "trace-mirror", mirrored);
+    }
     if let Some(listener) = grpc {
         let served = telemetry::serve_otlp_grpc(listener, backend(), token());
         spawn(tasks, "otlp-grpc", logged("OTLP over gRPC", served));
@@ -361,6 +368,7 @@ fn greeting(
         lines.push(format!("  OTLP HTTP http://{addr}/v1/traces"));
     }
     lines.push(format!("  telemetry {}", store::told(&app.backend)));
+    lines.extend(app.sources.told());
     lines.push("  stop      Ctrl-C".to_owned());
     lines.join("\n")
 }

@@ -27,8 +27,10 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 /// Everything that the site answers.
 pub(super) fn router(app: Arc<App>) -> Router {
     let hosts = Hosts::of(&app.options.hostname);
-    let prometheus =
-        telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system());
+    let prometheus = match &app.sources.prometheus {
+        Some(engine) => telemetry::prometheus_proxy(Arc::clone(engine)),
+        None => telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system()),
+    };
     let jaeger = telemetry::jaeger_router(Arc::clone(&app.backend));
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
     Router::new()

@@ -2,6 +2,7 @@
 
 use super::App;
 use super::charts::charts;
+use super::engines::waiting;
 use super::events::View;
 use super::shown::Shown;
 use super::tick::now_ms;
@@ -14,7 +15,7 @@ use evidence::{Evidence, Figure, ServiceEvidence};
 use pages::{Call, Cells, Documented, ServiceView, Site, TraceFilters};
 use serde::Deserialize;
 use std::sync::Arc;
-use traces::{GraphEdge, NodeKind, Search, ServiceGraph, TraceId, TraceSummary};
+use traces::{GraphEdge, NodeKind, Search, ServiceGraph, Trace, TraceId, TraceSummary};
 
 /// A trace younger than this may still lack the spans of other services.
 const ARRIVAL_MS: i64 = 2000;
@@ -160,7 +161,7 @@ fn seconds_of(typed: Option<&str>, app: &App, now: i64) -> Option<u32> {
 
 /// Seconds that charts reach back unless the reader chooses: 15 minutes, or 5 while there is no more.
 fn usual_range(app: &App, now: i64) -> u32 {
-    let oldest = app.backend.metrics.stats().oldest_ms.unwrap_or(now);
+    let oldest = app.sources.metrics().oldest_ms().unwrap_or(now);
     if now - oldest < 300_000 { 300 } else { 900 }
 }
 
@@ -254,39 +255,73 @@ pub(super) async fn traces(
         ),
     };
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let store = &app.backend.traces;
-    let results = match search {
+    let (results, down) = match search {
         Some(search) => find_traces(&app, arrived(search)).await,
-        None => Vec::new(),
+        None => (Vec::new(), None),
     };
     let shown = app.shown();
     let filters = query.filters();
-    let services = store.services();
-    let mut operations: Vec<_> = match &filters.service {
-        Some(service) => store.operations(service),
-        None => services.iter().flat_map(|service| store.operations(service)).collect(),
-    };
-    operations.sort_unstable();
-    operations.dedup();
-    let view = pages::TraceSearchView {
-        filters,
-        results,
-        services: services.iter().map(ToString::to_string).collect(),
-        operations: operations.iter().map(ToString::to_string).collect(),
-        problem,
-    };
+    let asking = (Arc::clone(&app), filters.service.clone());
+    let names = tokio::task::spawn_blocking(move || names(&asking.0, asking.1.as_deref())).await;
+    let (services, operations) = names.unwrap_or_default();
+    let problem = problem.or(down);
+    let view = pages::TraceSearchView { filters, results, services, operations, problem };
     let page = pages::render_traces(&site(&app, &shown), &view, Some(&app.evidence()));
     (status, html(page)).into_response()
 }
 
-/// Asks the store, which may have to read from the disk.
-pub(super) async fn find_traces(app: &Arc<App>, search: Search) -> Vec<TraceSummary> {
-    let backend = Arc::clone(&app.backend);
-    let found = tokio::task::spawn_blocking(move || backend.search_traces(&search)).await;
-    found.unwrap_or_else(|error| {
+/// Services, and operations of one or all of them, for the form.
+fn names(app: &App, service: Option<&str>) -> (Vec<String>, Vec<String>) {
+    let engine = app.sources.traces();
+    // The form does without suggestions when nobody can make them.
+    let services = engine.services().unwrap_or_default();
+    let of = |service: &str| engine.operations(service).unwrap_or_default();
+    let mut operations: Vec<String> = match service {
+        Some(service) => of(service),
+        None if app.sources.remote_traces.is_some() => Vec::new(),
+        None => services.iter().flat_map(|service| of(service)).collect(),
+    };
+    operations.sort_unstable();
+    operations.dedup();
+    (services, operations)
+}
+
+/// Asks the engine, and when it does not answer the traces that were fetched for the map; then it says so.
+pub(super) async fn find_traces(
+    app: &Arc<App>,
+    search: Search,
+) -> (Vec<TraceSummary>, Option<String>) {
+    let (engine, backend) = (Arc::clone(app.sources.traces()), Arc::clone(&app.backend));
+    let work = move || match engine.search(&search) {
+        Ok(found) => (found, None),
+        Err(error) => {
+            let name = engine.condition().name;
+            let why = error.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            let words = format!(
+                "{name} gave no answer: {why}. These are the traces that were fetched before."
+            );
+            (backend.traces.search(&search), Some(words))
+        }
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a search for traces ended early");
-        Vec::new()
+        (Vec::new(), None)
     })
+}
+
+/// A trace by its id; an engine's error only when the trace was not fetched before either.
+pub(super) async fn find_trace(app: &Arc<App>, id: TraceId) -> Result<Option<Trace>, String> {
+    let (engine, backend) = (Arc::clone(app.sources.traces()), Arc::clone(&app.backend));
+    let work = move || match engine.trace(&id) {
+        Ok(Some(trace)) => Ok(Some(trace)),
+        Ok(None) => Ok(backend.trace(&id)),
+        Err(error) => match backend.trace(&id) {
+            Some(trace) => Ok(Some(trace)),
+            None => Err(format!("{} gave no answer: {error}", engine.condition().name)),
+        },
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// Leaves out traces that are so young that spans of them may still be on their way.
@@ -304,12 +339,23 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             "A trace id has 32 hexadecimal digits.",
         );
     };
-    let Some(trace) = app.backend.trace(&parsed) else {
-        return not_found(
-            &app,
-            "This trace is not kept",
-            "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Reload in a few seconds, or look at the newest traces.",
-        );
+    let trace = match find_trace(&app, parsed).await {
+        Ok(Some(trace)) => trace,
+        Ok(None) => {
+            return not_found(
+                &app,
+                "This trace is not kept",
+                "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Reload in a few seconds, or look at the newest traces.",
+            );
+        }
+        Err(why) => {
+            return problem_page(
+                &app,
+                StatusCode::BAD_GATEWAY,
+                "This trace cannot be fetched",
+                &format!("{why}. Reload once it answers again."),
+            );
+        }
     };
     let shown = app.shown();
     let evidence = app.evidence();
@@ -360,7 +406,7 @@ fn service_view(
     };
     ServiceView {
         service: service.clone(),
-        charts: charts(app, name, range_s, evidence),
+        charts: waiting(app, || charts(app, name, range_s, evidence)),
         traces: app.backend.traces.search(&recent),
         calls_in,
         calls_out,

@@ -105,6 +105,7 @@ pub(crate) fn evidence(book: &Book) -> Evidence {
         services: vec![service("gateway"), service("orders"), service(HOSTILE)],
         drift: drift(page),
         map: map(),
+        faults: Vec::new(),
         pages: BTreeMap::from([(page.id.clone(), found)]),
     }
 }
