@@ -216,7 +216,7 @@ fn side_by_side<T: Send>(questions: &[&Question], ask: impl Fn(&Question) -> T +
     };
     let mut all: Vec<(usize, T)> = std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..AT_A_TIME.min(questions.len())).map(|_| scope.spawn(&work)).collect();
+            (0..AT_A_TIME.min(questions.len())).map(|_| scope.spawn(work)).collect();
         let answers =
             workers.into_iter().map(|worker| worker.join().expect("asking does not panic"));
         answers.flatten().collect()
