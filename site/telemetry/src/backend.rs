@@ -6,6 +6,7 @@
 use crate::admission::Exports;
 use crate::disk::{Disk, Stores};
 use crate::otlp_metrics::{self, DeltaSums};
+use crate::remote_write::KnownLabels;
 use crate::span_metrics::{self, SpanMetrics};
 use crate::target::Targets;
 use crate::{
@@ -89,6 +90,14 @@ pub struct IngestCounters {
     pub samples: Counter,
     /// Samples of scrapes that the store refused.
     pub samples_rejected: Counter,
+    /// Requests of remote write of which all was stored.
+    pub remote_writes: Counter,
+    /// Requests of remote write that were answered with an error.
+    pub remote_writes_rejected: Counter,
+    /// Samples stored by remote write.
+    pub remote_samples: Counter,
+    /// Samples of remote write that were refused.
+    pub remote_samples_rejected: Counter,
 }
 
 /// What of a request was refused, for `partial_success`; with nothing refused, a warning.
@@ -120,6 +129,7 @@ pub struct Backend {
     metadata: RwLock<BTreeMap<String, MetricMeta>>,
     deltas: Mutex<DeltaSums>,
     span_metrics: Mutex<SpanMetrics>,
+    pub(crate) known_labels: RwLock<KnownLabels>,
 }
 
 impl Backend {
@@ -143,6 +153,7 @@ impl Backend {
             metadata: RwLock::default(),
             deltas: Mutex::default(),
             span_metrics: Mutex::default(),
+            known_labels: RwLock::default(),
         }
     }
 

@@ -41,6 +41,8 @@ mod otlp_metrics;
 mod prometheus;
 mod prometheus_json;
 mod prometheus_params;
+mod remote_write;
+mod remote_write_message;
 mod scrape;
 mod scrape_target;
 mod span_metrics;

@@ -5,6 +5,7 @@
 use crate::admission::{MAX_WAITING_QUERIES, NoPlace, Queries, RETRY_AFTER_S};
 use crate::prometheus_json as json;
 use crate::prometheus_params::Params;
+use crate::remote_write::remote_write_router;
 use crate::{Backend, Clock, Exemplar, TargetHealth, TargetStatus};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -29,7 +30,7 @@ pub(crate) const UNAVAILABLE: &str = "unavailable";
 /// The pool that all targets belong to.
 const POOL: &str = "loggia";
 
-/// `/api/v1/...` as Prometheus has it: mount at `/prometheus`.
+/// `/api/v1/...` as Prometheus has it, with the door for remote write: mount at `/prometheus`.
 pub fn prometheus_router(backend: Arc<Backend>, clock: Clock) -> Router {
     Router::new()
         // Clients ask these to know whether anybody is there.
@@ -45,7 +46,8 @@ pub fn prometheus_router(backend: Arc<Backend>, clock: Clock) -> Router {
         .route("/api/v1/targets", get(targets))
         .route("/api/v1/metadata", get(metadata))
         .route("/api/v1/status/buildinfo", get(build_info))
-        .with_state(Api { backend, clock, queries: Queries::default() })
+        .with_state(Api { backend: backend.clone(), clock, queries: Queries::default() })
+        .merge(remote_write_router(backend))
 }
 
 #[derive(Clone)]

@@ -139,7 +139,8 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let mut text = String::new();
     let evidence = app.evidence();
-    let figures: [(&str, &str, &str, f64); 6] = [
+    let (series, spans) = (app.backend.metrics.stats(), app.backend.traces.stats());
+    let figures: [(&str, &str, &str, f64); 10] = [
         (
             "loggia_uptime_seconds",
             "gauge",
@@ -153,13 +154,32 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             "loggia_series",
             "gauge",
             "Series in the metrics store.",
-            app.backend.metrics.stats().series as f64,
+            series.series as f64,
+        ),
+        (
+            "loggia_samples",
+            "gauge",
+            "Samples of series that are in memory.",
+            series.samples as f64,
+        ),
+        (
+            "loggia_series_bytes",
+            "gauge",
+            "Bytes of labels and samples in memory, estimated.",
+            series.bytes as f64,
         ),
         (
             "loggia_traces",
             "gauge",
             "Traces in the trace store.",
-            app.backend.traces.stats().traces as f64,
+            spans.traces as f64,
+        ),
+        ("loggia_spans", "gauge", "Spans in the trace store.", spans.spans as f64),
+        (
+            "loggia_span_bytes",
+            "gauge",
+            "Bytes of spans in memory, estimated.",
+            spans.bytes as f64,
         ),
     ];
     for (name, kind, help, value) in figures {
@@ -173,6 +193,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
         ("otlp_requests", &came_in.requests, &came_in.requests_rejected),
         ("scrapes", &came_in.scrapes, &came_in.scrapes_failed),
         ("samples", &came_in.samples, &came_in.samples_rejected),
+        ("remote_writes", &came_in.remote_writes, &came_in.remote_writes_rejected),
+        ("remote_samples", &came_in.remote_samples, &came_in.remote_samples_rejected),
     ] {
         let name = format!("loggia_{what}_total");
         let _ =

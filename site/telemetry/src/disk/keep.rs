@@ -21,6 +21,9 @@ impl Disk {
         self.look_for_room();
         let block_ms = self.options.block_ms;
         let over = now_ms.saturating_sub(head.limits().late_ms);
+        // Whoever sends an hour after the fact shall end it; one who is always late shall not keep all of it in memory.
+        let came = self.oldest_came_ms.swap(i64::MAX, Relaxed);
+        let over = over.min(came.max(over.saturating_sub(block_ms)));
         self.archive(head, over.div_euclid(block_ms) * block_ms);
         let dropped = self.drop_old(head, now_ms);
         self.settle_upkeep(dropped);

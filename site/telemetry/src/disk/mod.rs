@@ -128,6 +128,8 @@ pub(crate) struct Disk {
     /// Samples before this time are in blocks.
     archived_to: AtomicI64,
     unfinished: Mutex<Option<Unfinished>>,
+    /// The oldest sample that came since `keep` looked last.
+    oldest_came_ms: AtomicI64,
     number: AtomicU64,
     /// Whether there were more log records than memory was filled with.
     more_logs: AtomicBool,
@@ -151,6 +153,7 @@ impl Disk {
             wals: RwLock::default(),
             archived_to: AtomicI64::new(i64::MIN),
             unfinished: Mutex::default(),
+            oldest_came_ms: AtomicI64::new(i64::MAX),
             number: AtomicU64::new(0),
             more_logs: AtomicBool::new(false),
             more_traces: AtomicBool::new(false),
@@ -168,8 +171,12 @@ impl Disk {
 
     /// Writes down samples that were stored in memory.
     pub(crate) fn append_samples(&self, noted: Noted) {
-        let newest_ms = noted.samples().iter().map(|(_, sample)| sample.t).max();
-        let Some(newest_ms) = newest_ms.filter(|_| self.faults.may_write()) else { return };
+        let times = || noted.samples().iter().map(|(_, sample)| sample.t);
+        let (Some(oldest_ms), Some(newest_ms)) = (times().min(), times().max()) else { return };
+        self.oldest_came_ms.fetch_min(oldest_ms, Relaxed);
+        if !self.faults.may_write() {
+            return;
+        }
         let wals = self.wals.read().unwrap_or_else(PoisonError::into_inner);
         let Some(wal) = wals.last() else { return };
         wal.newest_ms.fetch_max(newest_ms, Relaxed);
