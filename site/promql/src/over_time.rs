@@ -11,6 +11,8 @@ use crate::numbers::{KahanSum, Mean, Variance, linear_regression, quantile};
 pub(crate) struct Window<'a> {
     /// By time, never empty, without stale markers.
     pub(crate) samples: &'a [Sample],
+    /// For functions of counters: the values after which the counter fell, in order.
+    pub(crate) falls: &'a [f64],
     /// Milliseconds since 1970; not part of the window.
     pub(crate) start: i64,
     /// Milliseconds since 1970; part of the window.
@@ -93,11 +95,7 @@ fn extrapolated(window: &Window<'_>, counter: bool, per_second: bool) -> Option<
     let mut growth = last.v - first.v;
     if counter {
         // After a reset the counter started at zero again: what it had before is growth too.
-        growth += samples
-            .windows(2)
-            .filter(|pair| pair[1].v < pair[0].v)
-            .map(|pair| pair[0].v)
-            .sum::<f64>();
+        growth += window.falls.iter().sum::<f64>();
     }
     let sampled = (last.t - first.t) as f64 / 1e3;
     let spacing = sampled / (samples.len() - 1) as f64;

@@ -2,6 +2,8 @@
 //!
 //! Each series is decoded once; pointers then move over its samples as the steps go on.
 
+use std::ops::Range;
+
 use series::{Labels, Sample};
 
 use crate::ast::{At, Kind, Node, Selector, Shift};
@@ -100,7 +102,7 @@ impl Evaluator<'_> {
             let mut seen = 0;
             for (i, slot) in row.values.iter_mut().enumerate() {
                 let end = span.end(i);
-                seen += samples[seen..].partition_point(|s| s.t <= end);
+                seen = behind(&samples, seen, end);
                 let newest = seen.checked_sub(1).map(|at| &samples[at]);
                 if let Some(sample) = newest.filter(|s| s.t > end - span.range_ms && !s.is_stale())
                 {
@@ -196,9 +198,17 @@ impl Evaluator<'_> {
                 nameless: series.nameless || function.traits != Traits::KeepsName,
                 values: blank(steps),
             };
+            let counter = function.traits == Traits::Counter;
+            let falls = if counter { Falls::of(series.samples) } else { Falls::default() };
             series.slide(|i, window, start, end| {
-                let window =
-                    Window { samples: window, start, end, now: steps.time(i), params: &params[i] };
+                let window = Window {
+                    samples: &series.samples[window.clone()],
+                    falls: falls.within(window),
+                    start,
+                    end,
+                    now: steps.time(i),
+                    params: &params[i],
+                };
                 if let Some(v) = (function.value)(&window) {
                     row.values[i] = v;
                 }
@@ -263,18 +273,62 @@ impl Evaluator<'_> {
 }
 
 impl Ranged<'_> {
-    /// Calls `each` with the index, the samples, the start and the end of every window that has samples.
-    pub(crate) fn slide(&self, mut each: impl FnMut(usize, &[Sample], i64, i64)) {
+    /// Calls `each` with the index, the place of the samples, the start and the end of every window that has samples.
+    pub(crate) fn slide(&self, mut each: impl FnMut(usize, Range<usize>, i64, i64)) {
         let Ranged { samples, span, .. } = *self;
         let (mut from, mut to) = (0, 0);
         for i in 0..span.steps.count {
             let end = span.end(i);
             let start = end - span.range_ms;
-            to += samples[to..].partition_point(|s| s.t <= end);
-            from += samples[from..to].partition_point(|s| s.t <= start);
+            to = behind(samples, to, end);
+            from = behind(samples, from, start);
             if from < to {
-                each(i, &samples[from..to], start, end);
+                each(i, from..to, start, end);
             }
         }
+    }
+}
+
+/// Samples that are looked at one by one before the rest is searched: most steps pass one or two.
+const NEAR: usize = 4;
+
+/// The place behind the last sample up to `t`, from a place on that is not behind it.
+fn behind(samples: &[Sample], from: usize, t: i64) -> usize {
+    let rest = &samples[from..];
+    match rest.iter().take(NEAR).position(|sample| sample.t > t) {
+        Some(near) => from + near,
+        None => from + rest.partition_point(|sample| sample.t <= t),
+    }
+}
+
+/// Where a counter fell, found once for all windows.
+#[derive(Debug, Default)]
+struct Falls {
+    /// Places of the samples that are below the one before them.
+    places: Vec<usize>,
+    /// The values of those before.
+    values: Vec<f64>,
+}
+
+impl Falls {
+    fn of(samples: &[Sample]) -> Self {
+        let mut falls = Self::default();
+        for (at, pair) in samples.windows(2).enumerate() {
+            if pair[1].v < pair[0].v {
+                falls.places.push(at + 1);
+                falls.values.push(pair[0].v);
+            }
+        }
+        falls
+    }
+
+    /// The values before those falls of which both samples are in the window.
+    fn within(&self, window: Range<usize>) -> &[f64] {
+        if self.places.is_empty() {
+            return &[];
+        }
+        let first = self.places.partition_point(|place| *place <= window.start);
+        let end = self.places.partition_point(|place| *place < window.end);
+        &self.values[first..end.max(first)]
     }
 }

@@ -20,6 +20,8 @@ const TIME_WIDTHS: [u32; 4] = [7, 12, 20, 64];
 const STEP_WIDTHS: [u32; 4] = [10, 16, 24, 40];
 /// Width of the short integer step.
 const SHORT_STEP: u32 = 6;
+/// Ones before a value, at most: the same, a short step, a XOR in the window, a longer step, a XOR with its own window.
+const VALUE_KINDS: u32 = 4;
 /// Bytes of the first sample, which is not compressed.
 const FIRST_BYTES: usize = 16;
 
@@ -233,34 +235,33 @@ pub struct ChunkSamples<'a> {
 }
 
 impl ChunkSamples<'_> {
+    #[inline]
     fn next_time(&mut self) -> i64 {
-        if self.reader.bit() {
-            let class = read_class(&mut self.reader);
-            let code = self.reader.read(TIME_WIDTHS[class as usize]);
+        let class = self.reader.ones(TIME_WIDTHS.len() as u32);
+        if class > 0 {
+            let code = self.reader.read(TIME_WIDTHS[class as usize - 1]);
             self.state.delta = self.state.delta.wrapping_add(unzigzag(code));
         }
         self.state.t.wrapping_add(self.state.delta)
     }
 
+    #[inline]
     fn next_value(&mut self) -> f64 {
-        if !self.reader.bit() {
-            return self.state.v;
+        match self.reader.ones(VALUE_KINDS) {
+            0 => self.state.v,
+            1 => self.step(SHORT_STEP),
+            2 => self.xor(64 - self.state.leading - self.state.trailing),
+            3 => {
+                let class = self.reader.read(2) as usize;
+                self.step(STEP_WIDTHS[class])
+            }
+            _ => {
+                self.state.leading = self.reader.read(5) as u32;
+                let own = self.reader.read(6) as u32 + 1;
+                self.state.trailing = 64_u32.saturating_sub(self.state.leading + own);
+                self.xor(own)
+            }
         }
-        if !self.reader.bit() {
-            return self.step(SHORT_STEP);
-        }
-        if !self.reader.bit() {
-            let window = 64 - self.state.leading - self.state.trailing;
-            return self.xor(window);
-        }
-        if !self.reader.bit() {
-            let class = self.reader.read(2) as usize;
-            return self.step(STEP_WIDTHS[class]);
-        }
-        self.state.leading = self.reader.read(5) as u32;
-        let own = self.reader.read(6) as u32 + 1;
-        self.state.trailing = 64_u32.saturating_sub(self.state.leading + own);
-        self.xor(own)
     }
 
     fn step(&mut self, width: u32) -> f64 {
@@ -275,6 +276,7 @@ impl ChunkSamples<'_> {
 impl Iterator for ChunkSamples<'_> {
     type Item = Sample;
 
+    #[inline]
     fn next(&mut self) -> Option<Sample> {
         self.left = self.left.checked_sub(1)?;
         if self.started {
@@ -327,9 +329,4 @@ fn write_class(writer: &mut BitWriter, class: u32) {
         3 => writer.write(0b1111, 4),
         class => writer.write((1 << (class + 2)) - 2, class + 2),
     }
-}
-
-/// The class after its leading one has been read.
-fn read_class(reader: &mut BitReader<'_>) -> u32 {
-    (0..3).find(|_| !reader.bit()).unwrap_or(3)
 }

@@ -31,9 +31,14 @@ impl SeriesData {
                 continue;
             }
             out.reserve(chunk.len());
-            out.extend(
-                chunk.samples().skip_while(|s| s.t < start_ms).take_while(|s| s.t <= end_ms),
-            );
+            for sample in chunk.samples() {
+                if sample.t > end_ms {
+                    break;
+                }
+                if sample.t >= start_ms {
+                    out.push(sample);
+                }
+            }
         }
     }
 

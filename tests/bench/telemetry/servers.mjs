@@ -50,7 +50,7 @@ export const KINDS = {
     api: "/prometheus/api/v1",
     command: ({ program, port, folder, book }) => [
       program,
-      ["serve", book ?? writeEmptyBook(folder), "--port", port, "--otlp-grpc-port", "0", "--otlp-http-port", "0", "--no-watch", "--data-dir", join(folder, "data")],
+      ["serve", book ?? writeEmptyBook(folder), "--port", port, "--otlp-grpc-port", "0", "--otlp-http-port", "0", "--no-watch", ...(process.env.BENCH_MEMORY ? ["--in-memory"] : ["--data-dir", join(folder, "data")])],
     ],
   },
   prometheus: {
@@ -91,7 +91,7 @@ export class Server {
     const [command, args] = server.command({ program, port, folder: server.folder, book });
     server.process = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
     server.said = "";
-    server.process.stderr.on("data", (text) => (server.said = (server.said + text).slice(-4000)));
+    server.process.stderr.on("data", (text) => (server.said = (server.said + text).slice(-8000)));
     running.add(server);
     await server.isReady();
     return server;
