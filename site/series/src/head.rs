@@ -21,6 +21,8 @@ use crate::storage::{SeriesData, Storage};
 
 /// Room that a series takes beside its labels and chunks: entries of the index, locks, counters. Estimated.
 const SERIES_OVERHEAD: usize = 400;
+/// Samples that go in at a time: new series have their turn between.
+const BATCH: usize = 1000;
 /// In how many slices the oldest part is given up when the bytes are over their limit.
 const EVICTION_SLICES: i64 = 16;
 /// Of the series and bytes that may be there, how many percent may be taken before series are given up that only the
@@ -90,6 +92,31 @@ pub struct ScrapeOutcome {
     pub first_error: Option<AppendError>,
 }
 
+/// By how much the store grew.
+#[derive(Debug, Default)]
+struct Growth {
+    samples: usize,
+    bytes: isize,
+}
+
+impl ScrapeOutcome {
+    fn count(&mut self, result: Result<Appended, AppendError>) {
+        match &result {
+            Ok(Appended::New(_)) => self.appended += 1,
+            Ok(Appended::Known) => self.known += 1,
+            Err(
+                AppendError::OutOfOrder { .. }
+                | AppendError::Duplicate { .. }
+                | AppendError::TooOld { .. },
+            ) => self.out_of_order += 1,
+            Err(_) => self.refused += 1,
+        }
+        if let Err(error) = result {
+            self.first_error.get_or_insert(error);
+        }
+    }
+}
+
 impl Head {
     /// An empty store.
     pub fn new(limits: Limits) -> Self {
@@ -122,8 +149,8 @@ impl Head {
     /// Within a series a sample may be late by [`Limits::late_ms`]; the very same sample again is accepted and changes
     /// nothing. The caller vouches for the time: what others sent comes in through [`Head::append_scrape`], which bounds it.
     pub fn append(&self, labels: &Labels, t: i64, v: f64) -> Result<(), AppendError> {
-        let mut outcome = ScrapeOutcome::default();
-        self.append_one(labels, Sample { t, v }, i64::MAX, &mut outcome, None)
+        let outcome = self.append_all(i64::MAX, [(labels, Sample { t, v })], None);
+        outcome.first_error.map_or(Ok(()), Err)
     }
 
     /// Stores the samples of one scrape that ended at `now_ms`. A refused sample does not keep the others out; refused
@@ -153,66 +180,51 @@ impl Head {
         mut noted: Option<&mut Noted>,
     ) -> ScrapeOutcome {
         let latest = now_ms.saturating_add(self.limits.ahead_ms);
-        let mut outcome = ScrapeOutcome::default();
-        for (labels, sample) in samples {
-            let noted = noted.as_deref_mut();
-            if let Err(error) = self.append_one(labels, sample, latest, &mut outcome, noted) {
-                outcome.first_error.get_or_insert(error);
+        let (mut outcome, mut growth) = (ScrapeOutcome::default(), Growth::default());
+        // The read lock is held while samples go in, so that `truncate` cannot remove their series meanwhile.
+        let mut index = self.read();
+        for (nth, (labels, sample)) in samples.into_iter().enumerate() {
+            if nth % BATCH == BATCH - 1 {
+                drop(index);
+                index = self.read();
             }
+            let noted = noted.as_deref_mut();
+            let result = match index.get(labels) {
+                _ if sample.t > latest => Err(AppendError::TooNew { t: sample.t, latest }),
+                Some(series) => self.store_in(series, sample, &mut growth, noted),
+                None => {
+                    drop(index);
+                    let stored = self.store_new(labels, sample, &mut growth, noted, &mut outcome);
+                    index = self.read();
+                    stored
+                }
+            };
+            outcome.count(result);
         }
+        drop(index);
+        self.count(&outcome, &growth);
         outcome
     }
 
-    fn append_one(
-        &self,
-        labels: &Labels,
-        sample: Sample,
-        latest: i64,
-        outcome: &mut ScrapeOutcome,
-        noted: Option<&mut Noted>,
-    ) -> Result<(), AppendError> {
-        let result = if sample.t > latest {
-            Err(AppendError::TooNew { t: sample.t, latest })
-        } else {
-            self.store(labels, sample, outcome, noted)
-        };
-        match &result {
-            Ok(Appended::New(_)) => {
-                outcome.appended += 1;
-                self.counters.appended.fetch_add(1, Relaxed);
-            }
-            Ok(Appended::Known) => outcome.known += 1,
-            Err(
-                AppendError::OutOfOrder { .. }
-                | AppendError::Duplicate { .. }
-                | AppendError::TooOld { .. },
-            ) => {
-                outcome.out_of_order += 1;
-                self.counters.out_of_order.fetch_add(1, Relaxed);
-            }
-            Err(_) => {
-                outcome.refused += 1;
-                self.counters.refused.fetch_add(1, Relaxed);
-            }
-        }
-        result.map(|_| ())
+    /// Counts what a batch did, at once: threads that append side by side would wait for each other at every sample.
+    fn count(&self, outcome: &ScrapeOutcome, growth: &Growth) {
+        self.counters.appended.fetch_add(outcome.appended as u64, Relaxed);
+        self.counters.out_of_order.fetch_add(outcome.out_of_order as u64, Relaxed);
+        self.counters.refused.fetch_add(outcome.refused as u64, Relaxed);
+        self.counters.samples.fetch_add(growth.samples, Relaxed);
+        self.add_bytes(growth.bytes);
     }
 
-    fn store(
+    /// Stores a sample in a series that is added if it is still new.
+    fn store_new(
         &self,
         labels: &Labels,
         sample: Sample,
-        outcome: &mut ScrapeOutcome,
+        growth: &mut Growth,
         noted: Option<&mut Noted>,
+        outcome: &mut ScrapeOutcome,
     ) -> Result<Appended, AppendError> {
-        let oldest = self.counters.oldest.load(Relaxed);
-        if sample.t < oldest {
-            return Err(AppendError::TooOld { t: sample.t, oldest });
-        }
-        // The read lock is held while the sample goes in, so that `truncate` cannot remove the series meanwhile.
-        if let Some(series) = self.read().get(labels) {
-            return self.store_in(series, sample, noted);
-        }
+        self.check_age(sample)?;
         let mut index = self.write();
         if index.get(labels).is_none() {
             self.admit(&index, labels)?;
@@ -220,15 +232,26 @@ impl Head {
             self.counters.bytes.fetch_add(series_bytes(series), Relaxed);
             outcome.new_series += 1;
         }
-        self.store_in(index.get(labels).expect("it was just inserted"), sample, noted)
+        let series = index.get(labels).expect("it was just inserted");
+        self.store_in(series, sample, growth, noted)
+    }
+
+    fn check_age(&self, sample: Sample) -> Result<(), AppendError> {
+        let oldest = self.counters.oldest.load(Relaxed);
+        if sample.t < oldest {
+            return Err(AppendError::TooOld { t: sample.t, oldest });
+        }
+        Ok(())
     }
 
     fn store_in(
         &self,
         series: &Arc<MemorySeries>,
         sample: Sample,
+        growth: &mut Growth,
         noted: Option<&mut Noted>,
     ) -> Result<Appended, AppendError> {
+        self.check_age(sample)?;
         let appended = {
             let mut chunks = series.chunks();
             // Asked under the lock: whoever raises the floor reads all series afterwards and misses no sample.
@@ -242,10 +265,15 @@ impl Head {
             noted.note(series, sample);
         }
         if let Appended::New(grown) = appended {
-            self.counters.samples.fetch_add(1, Relaxed);
-            self.add_bytes(grown);
+            growth.samples += 1;
+            growth.bytes += grown;
         }
         Ok(appended)
+    }
+
+    /// The labels as the store has them, if it has the series: equal ones are found faster when they are the same in memory.
+    pub fn shared(&self, labels: &Labels) -> Option<Labels> {
+        self.read().get(labels).map(|series| series.labels.clone())
     }
 
     /// Whether a new series may come in.
@@ -376,7 +404,10 @@ impl Head {
     }
 
     pub(crate) fn restore_sample(&self, series: &Arc<MemorySeries>, sample: Sample) -> bool {
-        self.store_in(series, sample, None).is_ok()
+        let mut growth = Growth::default();
+        let stored = self.store_in(series, sample, &mut growth, None).is_ok();
+        self.count(&ScrapeOutcome::default(), &growth);
+        stored
     }
 
     pub(crate) fn every_series(&self) -> Vec<Arc<MemorySeries>> {

@@ -15,9 +15,10 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use series::{AppendError, Labels, Sample};
+use series::{AppendError, Labels, ScrapeOutcome};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 /// Bytes of label sets that are remembered as they came over the wire, with what they mean.
 const MAX_KNOWN_BYTES: usize = 32 * 1024 * 1024;
@@ -37,12 +38,24 @@ pub(crate) struct KnownLabels {
 }
 
 impl KnownLabels {
-    fn learn(&mut self, raw: &[u8], labels: &Labels) {
+    /// The labels of each series of a request; those that are not known are read.
+    fn of_all(&self, request: &WriteRequest<'_>) -> Result<Vec<Cow<'_, Labels>>, Refusal> {
+        let of = |series: &message::Series<'_>| match self.sets.get(series.labels) {
+            Some(labels) => Ok(Cow::Borrowed(labels)),
+            None => {
+                let pairs = message::labels(series.labels).map_err(Refusal::bad)?;
+                Ok(Cow::Owned(Labels::from_pairs(pairs)))
+            }
+        };
+        request.series.iter().map(of).collect()
+    }
+
+    fn learn(&mut self, raw: &[u8], labels: Labels) {
         let bytes = raw.len() + KNOWN_BYTES;
         if self.bytes + bytes > MAX_KNOWN_BYTES {
             *self = Self::default();
         }
-        if self.sets.insert(raw.into(), labels.clone()).is_none() {
+        if self.sets.insert(raw.into(), labels).is_none() {
             self.bytes += bytes;
         }
     }
@@ -166,49 +179,44 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, Refusal> {
 impl Backend {
     /// Stores the samples of a request.
     fn accept_remote_write(&self, request: &WriteRequest<'_>) -> Result<(), Refusal> {
-        let samples = known_samples(&self.known_labels, request)?;
-        let outcome = self.append_samples(self.now_ms(), samples.iter().map(|(l, s)| (l, *s)));
+        let known = self.known_labels.read().unwrap_or_else(PoisonError::into_inner);
+        let labels = known.of_all(request)?;
+        let series = request.series.iter().zip(&labels);
+        let samples =
+            series.flat_map(|(series, labels)| series.samples().map(|sample| (&**labels, sample)));
+        let outcome = self.append_samples(self.now_ms(), samples);
+        let fresh = request.series.iter().zip(labels).filter_map(|(series, labels)| match labels {
+            // A series that was refused is none that is known.
+            Cow::Owned(labels) => Some((series.labels, self.metrics.shared(&labels)?)),
+            Cow::Borrowed(_) => None,
+        });
+        let fresh: Vec<(&[u8], Labels)> = fresh.collect();
+        drop(known);
+        if !fresh.is_empty() {
+            let mut known = self.known_labels.write().unwrap_or_else(PoisonError::into_inner);
+            fresh.into_iter().for_each(|(raw, labels)| known.learn(raw, labels));
+        }
         self.learn_metadata(&metadata(request));
+        self.answer_remote_write(outcome, request.histograms)
+    }
+
+    fn answer_remote_write(
+        &self,
+        outcome: ScrapeOutcome,
+        histograms: usize,
+    ) -> Result<(), Refusal> {
         let refused = outcome.out_of_order + outcome.refused;
-        self.counters.remote_samples.add((samples.len() - refused) as u64);
-        self.counters.remote_samples_rejected.add((refused + request.histograms) as u64);
+        self.counters.remote_samples.add((outcome.appended + outcome.known) as u64);
+        self.counters.remote_samples_rejected.add((refused + histograms) as u64);
         match outcome.first_error {
             Some(error) => Err(Refusal::of_samples(&error, refused)),
-            None if request.histograms > 0 => {
-                let count = request.histograms;
-                Err(Refusal::bad(format!("{count} samples of native histograms are not stored")))
+            None if histograms > 0 => {
+                let message = format!("{histograms} samples of native histograms are not stored");
+                Err(Refusal::bad(message))
             }
             None => Ok(()),
         }
     }
-}
-
-/// The samples with the labels of their series, which are read only when they are new.
-fn known_samples(
-    known: &RwLock<KnownLabels>,
-    request: &WriteRequest<'_>,
-) -> Result<Vec<(Labels, Sample)>, Refusal> {
-    let mut samples = Vec::with_capacity(request.series.len());
-    let mut fresh = Vec::new();
-    let sets = known.read().unwrap_or_else(PoisonError::into_inner);
-    for series in &request.series {
-        let labels = match sets.sets.get(series.labels) {
-            Some(labels) => labels.clone(),
-            None => {
-                let pairs = message::labels(series.labels).map_err(Refusal::bad)?;
-                let labels = Labels::from_pairs(pairs);
-                fresh.push((series.labels, labels.clone()));
-                labels
-            }
-        };
-        samples.extend(series.samples().map(|sample| (labels.clone(), sample)));
-    }
-    drop(sets);
-    if !fresh.is_empty() {
-        let mut sets = known.write().unwrap_or_else(PoisonError::into_inner);
-        fresh.iter().for_each(|(raw, labels)| sets.learn(raw, labels));
-    }
-    Ok(samples)
 }
 
 fn metadata(request: &WriteRequest<'_>) -> BTreeMap<String, MetricMeta> {

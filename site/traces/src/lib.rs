@@ -11,6 +11,7 @@
 //! ```
 
 mod attribute;
+mod blocks;
 mod critical;
 mod encode;
 mod graph;

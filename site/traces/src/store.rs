@@ -4,11 +4,12 @@
 //! may come in any order and from any number of requests. When a limit is reached the traces that
 //! came first go, each as a whole.
 
+use crate::blocks::Blocks;
 use crate::graph::GraphState;
 use crate::intern::{Interner, own_bytes};
 use crate::{Kind, Search, ServiceGraph, Span, SpanId, Tally, Trace, TraceId, TraceSummary};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Services whose operations are remembered.
@@ -81,12 +82,15 @@ struct Stored {
     /// Beside what is shared with other traces.
     bytes: usize,
     start_ns: i64,
+    /// Its block among [`Blocks`].
+    block: u64,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     traces: HashMap<TraceId, Stored>,
-    arrival: VecDeque<TraceId>,
+    /// The traces by arrival.
+    blocks: Blocks,
     operations: Operations,
     interner: Interner,
     graph: GraphState,
@@ -147,14 +151,23 @@ impl TraceStore {
     /// The traces that fit, newest start first.
     pub fn search(&self, search: &Search) -> Vec<TraceSummary> {
         let inner = self.read();
-        let mut newest: Vec<_> = inner.traces.iter().collect();
-        newest.sort_unstable_by_key(|(id, stored)| std::cmp::Reverse((stored.start_ns, **id)));
-        newest
-            .into_iter()
-            .filter(|(_, stored)| search.finds(&stored.spans))
-            .filter_map(|(id, stored)| TraceSummary::new(*id, &stored.spans))
-            .take(search.limit)
-            .collect()
+        let mut found: Vec<(i64, TraceId, &Stored)> = Vec::new();
+        for block in inner.blocks.may_hold(search) {
+            let last = found.get(search.limit.wrapping_sub(1));
+            if search.limit == 0 || last.is_some_and(|(start_ns, ..)| *start_ns > block.latest_ns())
+            {
+                break;
+            }
+            let traces = block.traces().filter_map(|id| Some((id, inner.traces.get(id)?)));
+            let fitting = traces.filter(|(_, stored)| search.finds(&stored.spans));
+            found.extend(fitting.map(|(id, stored)| (stored.start_ns, *id, stored)));
+            found.sort_unstable_by_key(|(start_ns, id, _)| std::cmp::Reverse((*start_ns, *id)));
+            found.truncate(search.limit);
+        }
+        let summary = |(_, id, stored): (i64, TraceId, &Stored)| {
+            TraceSummary::new(id, &stored.spans)
+        };
+        found.into_iter().filter_map(summary).collect()
     }
 
     /// The services that sent spans, by name.
@@ -255,10 +268,11 @@ impl Inner {
         if kept == 0 {
             bytes += TRACE_BYTES;
             stored.start_ns = span.start_ns;
-            self.arrival.push_back(span.trace_id);
+            stored.block = self.blocks.add(span.trace_id);
             self.graph.count_trace(now_ms);
         }
         stored.start_ns = stored.start_ns.min(span.start_ns);
+        self.blocks.learn(stored.block, &span);
         stored.bytes += bytes;
         self.stats.bytes += bytes;
         self.stats.spans += 1;
@@ -275,7 +289,7 @@ impl Inner {
 
     fn evict(&mut self, limits: &StoreLimits) {
         while self.stats.spans > limits.spans || self.bytes() > limits.bytes {
-            let Some(oldest) = self.arrival.pop_front().and_then(|id| self.traces.remove(&id))
+            let Some(oldest) = self.blocks.pop().and_then(|id| self.traces.remove(&id))
             else {
                 break;
             };
