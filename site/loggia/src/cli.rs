@@ -260,6 +260,9 @@ struct ServeArguments {
     /// How much room it takes there; beyond it the oldest goes [default: what book.toml says, else 2GB]
     #[arg(long, value_name = "SIZE", value_parser = document::parse_retention_size)]
     retention_size: Option<u64>,
+    /// How much memory traces take; what is beyond it is searched for on disk, which takes longer [default: 48 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = document::parse_retention_size)]
+    trace_memory: Option<u64>,
 }
 
 fn parse_scrape(text: &str) -> Result<document::ScrapeTarget, String> {
@@ -331,6 +334,7 @@ fn run_serve(a: ServeArguments, talk: Talk) -> anyhow::Result<ExitCode> {
             },
             retention_ms: a.retention,
             retention_bytes: a.retention_size,
+            trace_bytes: a.trace_memory,
         },
         watch: !a.no_watch,
         print_findings: true,

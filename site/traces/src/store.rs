@@ -150,12 +150,11 @@ impl TraceStore {
 
     /// The traces that fit, newest start first.
     pub fn search(&self, search: &Search) -> Vec<TraceSummary> {
+        let Some(last) = search.limit.checked_sub(1) else { return Vec::new() };
         let inner = self.read();
         let mut found: Vec<(i64, TraceId, &Stored)> = Vec::new();
         for block in inner.blocks.may_hold(search) {
-            let last = found.get(search.limit.wrapping_sub(1));
-            if search.limit == 0 || last.is_some_and(|(start_ns, ..)| *start_ns > block.latest_ns())
-            {
+            if found.get(last).is_some_and(|(start_ns, ..)| *start_ns > block.latest_ns()) {
                 break;
             }
             let traces = block.traces().filter_map(|id| Some((id, inner.traces.get(id)?)));

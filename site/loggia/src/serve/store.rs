@@ -27,6 +27,20 @@ pub struct Keep {
     pub retention_ms: Option<i64>,
     /// Bytes; `None` for what `book.toml` says, or else 2 GB.
     pub retention_bytes: Option<u64>,
+    /// Bytes of traces in memory; `None` for the usual bounds of bytes and of spans.
+    pub trace_bytes: Option<u64>,
+}
+
+impl Keep {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        if let Some(bytes) = self.trace_bytes {
+            limits.traces.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            // As many as fit: whoever names bytes means these.
+            limits.traces.spans = usize::MAX;
+        }
+        limits
+    }
 }
 
 /// A place for telemetry.
@@ -71,7 +85,7 @@ fn choose(wanted: &Keep, book: &Path, config: &Config) -> Option<Chosen> {
 /// error; where nobody named one, memory does.
 pub(super) fn open(wanted: &Keep, book: &Path, config: &Config) -> anyhow::Result<Backend> {
     let Some(chosen) = choose(wanted, book, config) else {
-        return Ok(Backend::new(Limits::default()));
+        return Ok(Backend::new(wanted.limits()));
     };
     let usual = DiskOptions::new(chosen.data_dir.join(TELEMETRY));
     let options = DiskOptions {
@@ -88,10 +102,10 @@ pub(super) fn open(wanted: &Keep, book: &Path, config: &Config) -> anyhow::Resul
     if !chosen.named {
         leave_out_of_version_control(&chosen.data_dir);
     }
-    match read(options) {
+    match read(wanted.limits(), options) {
         Err(error) if !chosen.named => {
             tracing::warn!("{error}\ntelemetry is kept in memory only");
-            Ok(Backend::new(Limits::default()))
+            Ok(Backend::new(wanted.limits()))
         }
         opened => Ok(opened?),
     }
@@ -106,7 +120,7 @@ fn leave_out_of_version_control(data_dir: &Path) {
     }
 }
 
-fn read(options: DiskOptions) -> Result<Backend, OpenError> {
+fn read(limits: Limits, options: DiskOptions) -> Result<Backend, OpenError> {
     let (began, folder) = (Instant::now(), options.folder.display().to_string());
     // It draws on a terminal only.
     let bar = ProgressBar::new(0);
@@ -117,7 +131,7 @@ fn read(options: DiskOptions) -> Result<Backend, OpenError> {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
     };
-    let backend = Backend::open(Limits::default(), Clock::system(), options, &mut report)?;
+    let backend = Backend::open(limits, Clock::system(), options, &mut report)?;
     bar.finish_and_clear();
     for damage in backend.disk_mended() {
         tracing::warn!("{damage}");
