@@ -95,7 +95,10 @@ impl Query {
             let labels =
                 if ranged.nameless { ranged.labels.without_name() } else { ranged.labels.clone() };
             ranged.slide(|_, window, _, _| {
-                series.push(MatrixSeries { labels: labels.clone(), samples: ranged.samples[window].to_vec() });
+                series.push(MatrixSeries {
+                    labels: labels.clone(),
+                    samples: ranged.samples[window].to_vec(),
+                });
             });
             Ok(())
         })?;

@@ -5,6 +5,7 @@
 
 use crate::admission::Exports;
 use crate::disk::{Disk, Stores};
+use crate::engine::ParsedQueries;
 use crate::otlp_metrics::{self, DeltaSums};
 use crate::remote_write::KnownLabels;
 use crate::span_metrics::{self, SpanMetrics};
@@ -130,6 +131,7 @@ pub struct Backend {
     deltas: Mutex<DeltaSums>,
     span_metrics: Mutex<SpanMetrics>,
     pub(crate) known_labels: RwLock<KnownLabels>,
+    pub(crate) parsed: ParsedQueries,
 }
 
 impl Backend {
@@ -154,6 +156,7 @@ impl Backend {
             deltas: Mutex::default(),
             span_metrics: Mutex::default(),
             known_labels: RwLock::default(),
+            parsed: ParsedQueries::default(),
         }
     }
 

@@ -131,12 +131,8 @@ async fn samples_and_metadata_are_stored() {
     assert_eq!(world.write(&again).await, (204, String::new()));
     assert_eq!(world.samples("a_total"), expected);
     assert_eq!(world.backend.counters.remote_samples.get(), 8);
-    let told = Metadata {
-        kind: 1,
-        family: "a_total".into(),
-        help: "Some.".into(),
-        unit: String::new(),
-    };
+    let told =
+        Metadata { kind: 1, family: "a_total".into(), help: "Some.".into(), unit: String::new() };
     let message = WriteRequest { timeseries: Vec::new(), metadata: vec![told] };
     assert_eq!(world.write(&message).await.0, 204);
     assert_eq!(world.backend.metadata()["a_total"].help, "Some.");

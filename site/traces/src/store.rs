@@ -163,9 +163,8 @@ impl TraceStore {
             found.sort_unstable_by_key(|(start_ns, id, _)| std::cmp::Reverse((*start_ns, *id)));
             found.truncate(search.limit);
         }
-        let summary = |(_, id, stored): (i64, TraceId, &Stored)| {
-            TraceSummary::new(id, &stored.spans)
-        };
+        let summary =
+            |(_, id, stored): (i64, TraceId, &Stored)| TraceSummary::new(id, &stored.spans);
         found.into_iter().filter_map(summary).collect()
     }
 
@@ -288,8 +287,7 @@ impl Inner {
 
     fn evict(&mut self, limits: &StoreLimits) {
         while self.stats.spans > limits.spans || self.bytes() > limits.bytes {
-            let Some(oldest) = self.blocks.pop().and_then(|id| self.traces.remove(&id))
-            else {
+            let Some(oldest) = self.blocks.pop().and_then(|id| self.traces.remove(&id)) else {
                 break;
             };
             self.stats.spans -= oldest.spans.len();

@@ -150,37 +150,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
         ("loggia_pages", "gauge", "Pages of the book.", app.shown().book.pages.len() as f64),
         ("loggia_services", "gauge", "Services known.", evidence.services.len() as f64),
         ("loggia_streams", "gauge", "Open server-sent streams.", app.events.open_streams() as f64),
-        (
-            "loggia_series",
-            "gauge",
-            "Series in the metrics store.",
-            series.series as f64,
-        ),
-        (
-            "loggia_samples",
-            "gauge",
-            "Samples of series that are in memory.",
-            series.samples as f64,
-        ),
+        ("loggia_series", "gauge", "Series in the metrics store.", series.series as f64),
+        ("loggia_samples", "gauge", "Samples of series that are in memory.", series.samples as f64),
         (
             "loggia_series_bytes",
             "gauge",
             "Bytes of labels and samples in memory, estimated.",
             series.bytes as f64,
         ),
-        (
-            "loggia_traces",
-            "gauge",
-            "Traces in the trace store.",
-            spans.traces as f64,
-        ),
+        ("loggia_traces", "gauge", "Traces in the trace store.", spans.traces as f64),
         ("loggia_spans", "gauge", "Spans in the trace store.", spans.spans as f64),
-        (
-            "loggia_span_bytes",
-            "gauge",
-            "Bytes of spans in memory, estimated.",
-            spans.bytes as f64,
-        ),
+        ("loggia_span_bytes", "gauge", "Bytes of spans in memory, estimated.", spans.bytes as f64),
     ];
     for (name, kind, help, value) in figures {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");

@@ -127,7 +127,7 @@ impl Sources {
             let (at_ms, answer) = kept.get(question)?;
             let age_ms = now_ms.saturating_sub(*at_ms);
             let good = (0..i64::from(question.fresh_s) * 1000).contains(&age_ms);
-            good.then(|| (*at_ms, answer.clone()))
+            (good || has_same_steps(question, *at_ms, now_ms)).then(|| (*at_ms, answer.clone()))
         };
         let known: Vec<Option<Kept>> = questions.iter().map(still_good).collect();
         let open: Vec<&Question> = questions
@@ -148,8 +148,9 @@ impl Sources {
             .map(|known| known.or_else(|| Some((now_ms, asked.next()?))))
             .map(|kept| kept.expect("what was not known was asked"))
             .collect();
-        let worth =
-            |(question, (_, answer)): &(&Question, &Kept)| question.fresh_s > 0 && answer.is_ok();
+        let worth = |(question, (_, answer)): &(&Question, &Kept)| {
+            (question.fresh_s > 0 || question.shape != QuestionShape::Instant) && answer.is_ok()
+        };
         *kept = questions
             .iter()
             .zip(&all)
@@ -225,13 +226,27 @@ fn side_by_side<T: Send>(questions: &[&Question], ask: impl Fn(&Question) -> T +
     all.into_iter().map(|(_, answer)| answer).collect()
 }
 
+/// Whether a history that was read at one time has the steps that it has at another: each is read once a step.
+fn has_same_steps(question: &Question, at_ms: i64, now_ms: i64) -> bool {
+    match question.shape {
+        QuestionShape::Instant => false,
+        QuestionShape::Range { step_s, .. } => {
+            last_step(step_s, at_ms) == last_step(step_s, now_ms)
+        }
+    }
+}
+
+/// Steps stand on multiples of the step, so that a chart does not shimmer.
+fn last_step(step_s: u32, now_ms: i64) -> i64 {
+    now_ms - now_ms.rem_euclid(i64::from(step_s.max(1)) * 1000)
+}
+
 fn answer(engine: &dyn MetricsEngine, question: &Question, now: i64) -> Result<Value, AskError> {
     let answer = match question.shape {
         QuestionShape::Instant => engine.instant(&question.query, now),
         QuestionShape::Range { seconds, step_s } => {
             let step_ms = i64::from(step_s.max(1)) * 1000;
-            // Steps stand on multiples of the step, so that a chart does not shimmer.
-            let end_ms = now - now.rem_euclid(step_ms);
+            let end_ms = last_step(step_s, now);
             let start_ms = end_ms - i64::from(seconds) * 1000;
             engine.range(&question.query, StepRange { start_ms, end_ms, step_ms })
         }
@@ -243,4 +258,40 @@ fn answer(engine: &dyn MetricsEngine, question: &Question, now: i64) -> Result<V
 pub(super) fn waiting<T>(app: &App, work: impl FnOnce() -> T) -> T {
     let remote = app.sources.metrics().is_remote() || app.sources.remote_traces.is_some();
     if remote { tokio::task::block_in_place(work) } else { work() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use series::Labels;
+
+    #[test]
+    fn a_history_is_read_once_a_step_and_the_present_each_time() {
+        let backend = Arc::new(Backend::new(telemetry::Limits::default()));
+        let sources = Sources::new(&Config::default(), Path::new("."), &backend)
+            .expect("the engines built in need nothing");
+        let up = Labels::from_pairs([("__name__", "up")]);
+        let question = |shape| Question { query: "sum(up)".to_owned(), shape, fresh_s: 0 };
+        let questions = [
+            question(QuestionShape::Instant),
+            question(QuestionShape::Range { seconds: 10, step_s: 5 }),
+        ];
+        let check = |now_ms: i64, value: f64, points: usize| {
+            backend.metrics.append(&up, now_ms, value).expect("in order");
+            let (answers, _) = sources.fresh(&questions, now_ms);
+            assert_eq!(answers[0].as_ref().ok().and_then(Value::as_number), Some(value));
+            let Ok(Value::Matrix(series)) = &answers[1] else { panic!("{answers:?}") };
+            assert_eq!(series.first().map_or(0, |series| series.samples.len()), points);
+        };
+        check(100_000, 1.0, 1);
+        check(101_000, 2.0, 1);
+        check(104_999, 3.0, 1);
+        check(105_000, 4.0, 2);
+        check(112_000, 5.0, 3);
+        let kept = sources.kept.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert_eq!(kept, 1, "only the history");
+        // What is not asked any more is not kept.
+        sources.fresh(&questions[..1], 113_000);
+        assert!(sources.kept.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+    }
 }

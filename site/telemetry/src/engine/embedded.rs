@@ -4,12 +4,15 @@ use super::{AskError, Condition, FoundExemplars, MetricsEngine, StepRange, Trace
 use crate::{Backend, Exemplar, MetricMeta};
 use promql::{Answer, EvalError, Limits, ParseError, Query};
 use series::{Labels, Matcher, Storage as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use traces::{Search, Span, Trace, TraceId, TraceSummary};
 
 /// A query that takes longer is given up.
 const QUERY_TIME: Duration = Duration::from_secs(2);
+/// Queries that are kept as they were parsed; beyond, all are parsed anew.
+const MAX_PARSED: usize = 5000;
 
 impl From<EvalError> for AskError {
     fn from(error: EvalError) -> Self {
@@ -20,6 +23,26 @@ impl From<EvalError> for AskError {
 impl From<ParseError> for AskError {
     fn from(error: ParseError) -> Self {
         Self::Refused(error.to_string())
+    }
+}
+
+/// Queries by their texts: a book asks the same ones every second.
+#[derive(Debug, Default)]
+pub(crate) struct ParsedQueries(Mutex<HashMap<String, Arc<Query>>>);
+
+impl ParsedQueries {
+    fn query(&self, text: &str) -> Result<Arc<Query>, ParseError> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(query) = known().get(text) {
+            return Ok(query.clone());
+        }
+        let query = Arc::new(Query::parse(text)?);
+        let mut known = known();
+        if known.len() >= MAX_PARSED {
+            known.clear();
+        }
+        known.insert(text.to_owned(), query.clone());
+        Ok(query)
     }
 }
 
@@ -63,12 +86,13 @@ impl MetricsEngine for Backend {
     }
 
     fn instant(&self, query: &str, at_ms: i64) -> Result<Answer, AskError> {
-        Ok(Query::parse(query)?.instant(&*self.metrics, at_ms, &limits())?)
+        Ok(self.parsed.query(query)?.instant(&*self.metrics, at_ms, &limits())?)
     }
 
     fn range(&self, query: &str, steps: StepRange) -> Result<Answer, AskError> {
         let StepRange { start_ms, end_ms, step_ms } = steps;
-        Ok(Query::parse(query)?.range(&*self.metrics, start_ms, end_ms, step_ms, &limits())?)
+        let query = self.parsed.query(query)?;
+        Ok(query.range(&*self.metrics, start_ms, end_ms, step_ms, &limits())?)
     }
 
     fn series(

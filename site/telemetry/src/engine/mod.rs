@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use traces::{Search, Span, Trace, TraceId, TraceSummary};
 
+pub(crate) use embedded::ParsedQueries;
 pub use http::{Bearer, RemoteOptions};
 pub use jaeger::Jaeger;
 pub use metrics::RemotePrometheus;
