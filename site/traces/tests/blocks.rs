@@ -22,12 +22,12 @@ fn many() -> Vec<Span> {
     let mut dice = dice();
     let mut spans = Vec::new();
     for number in 1..=600_u64 {
-        let begin = i64::try_from(number * 10 + dice(2000)).unwrap();
+        let begin = (number * 10 + dice(2000)) as i64;
         for id in 1..=3 + dice(3) {
             // Late spans belong to a trace of long ago, and may begin before what is there of it.
             let number = if dice(20) == 0 { 1 + dice(number) } else { number };
-            let from = begin + i64::try_from(dice(50)).unwrap() - 25;
-            let to = from + i64::try_from(1 << dice(12)).unwrap();
+            let from = begin + dice(50) as i64 - 25;
+            let to = from + (1 << dice(12));
             let service = ["orders", "auth", "payments", "rare"]
                 [if dice(200) == 0 { 3 } else { dice(3) as usize }];
             let mut one = span(number * 100 + id, id - 1, service, Kind::Server, from, to);
