@@ -77,6 +77,14 @@ await withBrowser(async (_browser, open) => {
   const drawn = await line.getAttribute("d");
   await until("the chart moves on", async () => (await line.getAttribute("d")) !== drawn);
 
+  step("an exemplar of the durations leads to the trace that was counted");
+  const exemplar = page.locator("main svg a.exemplar[href]").first();
+  await until("there is one", async () => (await exemplar.count()) > 0);
+  const counted = (await exemplar.getAttribute("href")).split("/").pop();
+  await until("its trace has arrived", async () => (await page.request.get(`${url}/api/live/traces/${counted}`)).ok());
+  const trace = await (await page.request.get(`${url}/api/live/traces/${counted}`)).text();
+  check(trace.includes('"orders"'), "the trace goes through the service");
+
   step("from there to a trace over at least 3 services");
   const place = await until("a trace over 3 services is listed", async () => {
     const counts = await page.locator("main table:has(a[href*='/live/traces/']) tbody tr").evaluateAll((rows) => rows.map((row) => Number(row.cells[4]?.textContent)));

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 use opentelemetry::Context;
-use opentelemetry::trace::{Status, TraceContextExt};
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -53,7 +53,7 @@ pub(crate) async fn observe(
     .instrument(span.clone())
     .await;
     describe(&span, response.status());
-    observation.finish(response.status());
+    observation.finish(response.status(), &span);
     response
 }
 
@@ -123,17 +123,26 @@ struct Observation {
     route: String,
     start: Instant,
     status: Option<StatusCode>,
+    trace: Option<SpanContext>,
 }
 
 impl Observation {
     fn start(metrics: Metrics, request: &Request) -> Self {
         metrics.http_server_active.inc();
         let method = method_name(request.method());
-        Self { metrics, method, route: route_of(request), start: Instant::now(), status: None }
+        Self {
+            metrics,
+            method,
+            route: route_of(request),
+            start: Instant::now(),
+            status: None,
+            trace: None,
+        }
     }
 
-    fn finish(mut self, status: StatusCode) {
+    fn finish(mut self, status: StatusCode, span: &Span) {
         self.status = Some(status);
+        self.trace = Some(span.context().span().span_context().clone());
     }
 }
 
@@ -149,7 +158,7 @@ impl Drop for Observation {
         let error = if status.is_server_error() { code.as_str() } else { "" };
         let labels = [self.method, &self.route, &code, error];
         let seconds = self.start.elapsed().as_secs_f64();
-        self.metrics.http_server.with_label_values(&labels).observe(seconds);
+        self.metrics.answered(&labels, seconds, self.trace.as_ref());
     }
 }
 
@@ -165,8 +174,8 @@ mod tests {
     fn a_request_is_counted_by_its_answer_or_as_cancelled() {
         let metrics = Metrics::new(&Config::read("orders", |_| None).unwrap());
         let start = || Observation::start(metrics.clone(), &Request::new(Body::empty()));
-        start().finish(StatusCode::OK);
-        start().finish(StatusCode::BAD_GATEWAY);
+        start().finish(StatusCode::OK, &Span::none());
+        start().finish(StatusCode::BAD_GATEWAY, &Span::none());
         drop(start());
         let text = metrics.render();
         let counts = [

@@ -20,6 +20,7 @@
 pub mod client;
 pub mod clock;
 pub mod config;
+mod exemplars;
 pub mod idempotency;
 pub mod inbound;
 pub mod input;

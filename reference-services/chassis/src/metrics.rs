@@ -2,6 +2,7 @@
 //! chassis observe requests, calls and queries here; services add counters of
 //! their own business. `GET /metrics` hands the text to whoever scrapes.
 
+use opentelemetry::trace::SpanContext;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
@@ -11,6 +12,7 @@ use prometheus::{
 };
 
 use crate::config::Config;
+use crate::exemplars::Exemplars;
 use crate::telemetry::NAMESPACE;
 
 /// Upper bounds of the duration histograms, in seconds: those of the
@@ -23,6 +25,7 @@ pub const DURATION_BUCKETS_S: [f64; 15] =
 pub struct Metrics {
     registry: Registry,
     pub(crate) http_server: HistogramVec,
+    exemplars: Exemplars,
     pub(crate) http_server_active: IntGauge,
     pub(crate) http_server_cancelled: IntCounterVec,
     pub(crate) http_client: HistogramVec,
@@ -39,6 +42,7 @@ impl Metrics {
                 "Duration of requests that this service answered.",
                 &["http_request_method", "http_route", "http_response_status_code", "error_type"],
             ),
+            exemplars: Exemplars::default(),
             http_server_active: IntGauge::new(
                 "http_server_active_requests",
                 "Requests that this service is answering now.",
@@ -101,6 +105,35 @@ impl Metrics {
         gauge
     }
 
+    /// Counts a request that was answered, and the trace that it was part of, if it has one.
+    pub(crate) fn answered(&self, labels: &[&str; 4], seconds: f64, trace: Option<&SpanContext>) {
+        self.http_server.with_label_values(labels).observe(seconds);
+        let Some(trace) = trace.filter(|trace| trace.is_valid() && trace.is_sampled()) else {
+            return;
+        };
+        let [method, route, code, error] = labels;
+        let bound = DURATION_BUCKETS_S.iter().find(|bound| seconds <= **bound);
+        let bound = bound.map_or_else(|| "+Inf".to_owned(), f64::to_string);
+        // As the encoder writes it: by name, without those that are empty.
+        let all = [
+            ("error_type", *error),
+            ("http_request_method", *method),
+            ("http_response_status_code", *code),
+            ("http_route", *route),
+            ("le", bound.as_str()),
+        ];
+        let pairs = all.iter().filter(|(_, value)| !value.is_empty());
+        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let line = format!("http_server_request_duration_seconds_bucket{{{}}}", pairs.join(","));
+        let (trace_id, span_id) = (trace.trace_id().to_string(), trace.span_id().to_string());
+        self.exemplars.note(line, seconds, trace_id, span_id);
+    }
+
+    /// Everything as OpenMetrics, durations with the traces that they counted last.
+    pub fn open_metrics(&self) -> String {
+        self.exemplars.open_metrics(&self.render())
+    }
+
     /// Everything in the Prometheus text format.
     pub fn render(&self) -> String {
         let mut families = self.registry.gather();
@@ -143,6 +176,7 @@ fn drop_empty_labels(family: &mut MetricFamily) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceId, TraceState};
 
     #[test]
     fn labels_that_do_not_apply_are_absent() {
@@ -151,6 +185,22 @@ mod tests {
         metrics.http_server.with_label_values(&["GET", "/v1/orders", "200", ""]).observe(0.15);
         let text = metrics.render();
         let line = text.lines().find(|line| line.contains("le=\"0.2\"")).unwrap();
+        let trace = SpanContext::new(
+            TraceId::from(7),
+            SpanId::from(9),
+            TraceFlags::SAMPLED,
+            false,
+            TraceState::default(),
+        );
+        for (seconds, bound) in [(0.15, "0.2"), (70.0, "+Inf")] {
+            metrics.answered(&["GET", "/v1/orders/{id}", "500", "500"], seconds, Some(&trace));
+            let open = metrics.open_metrics();
+            let label = format!("http_route=\"/v1/orders/{{id}}\",le=\"{bound}\"}}");
+            let line = open.lines().find(|line| line.contains(&label)).unwrap();
+            let trace =
+                format!(" # {{trace_id=\"{:032x}\",span_id=\"{:016x}\"}} {seconds} 1", 7, 9);
+            assert!(line.contains(&trace), "{line}");
+        }
         assert_eq!(
             line,
             "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",\

@@ -12,7 +12,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
@@ -29,6 +29,10 @@ use crate::problem::Failure;
 use crate::process;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+
+/// Asked for by scrapers that read exemplars.
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Longest time that requests in flight are waited for at the end. With [`CLOSE_TIMEOUT`] and
 /// [`crate::telemetry::EXPORT_TIMEOUT`] it stays within what a supervisor grants (`fleet`: 10 s).
@@ -173,8 +177,13 @@ fn surround(router: Router, inbound: Inbound, store: Option<Store>) -> Router {
         }
     };
     let text = inbound.metrics.clone();
-    let scrape = move || async move {
-        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.render()).into_response()
+    let scrape = move |headers: HeaderMap| async move {
+        let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let (kind, body) = match accepted.is_some_and(|accept| accept.contains(OPEN_METRICS)) {
+            true => (OPEN_METRICS_TYPE, text.open_metrics()),
+            false => ("text/plain; version=0.0.4", text.render()),
+        };
+        ([(header::CONTENT_TYPE, kind)], body).into_response()
     };
     router
         .fallback(|| async { Failure::not_found("no route has this path") })

@@ -22,6 +22,9 @@ pub struct Cell {
     /// `d` of a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub d: Option<String>,
+    /// Where a link leads. Empty makes it lead nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub u: Option<String>,
 }
 
 impl Cell {
@@ -51,6 +54,7 @@ impl Cell {
             s: part(&self.s, &before.s),
             h: part(&self.h, &before.h),
             d: part(&self.d, &before.d),
+            u: part(&self.u, &before.u),
         }
     }
 }
@@ -84,6 +88,10 @@ impl<'a> Values<'a> {
 
     pub(crate) fn why(&self, key: impl AsRef<str>) -> &'a str {
         self.part(key.as_ref(), |cell| cell.h.as_deref())
+    }
+
+    pub(crate) fn link(&self, key: impl AsRef<str>) -> &'a str {
+        self.part(key.as_ref(), |cell| cell.u.as_deref())
     }
 
     pub(crate) fn path(&self, key: impl AsRef<str>) -> &'a str {

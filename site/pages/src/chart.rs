@@ -2,8 +2,10 @@
 //!
 //! The time axis is relative to now ("−10 min"), so its labels stay put while the lines move on.
 
-use crate::figures::{amount, duration};
-use crate::{Cell, Cells, Chart, ChartSeries};
+use crate::figures::{amount, clock, duration};
+use crate::{Cell, Cells, Chart, ChartExemplar, ChartSeries};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The drawing's `viewBox` is 420 by 170; lines lie inside these sides.
@@ -15,6 +17,10 @@ const BOTTOM: f64 = 144.0;
 const STEPS: usize = 3;
 /// Points further apart than this many times the usual distance are not joined.
 const GAP_STEPS: i64 = 3;
+/// Exemplars that are shown, the newest.
+pub(crate) const EXEMPLARS_MAX: usize = 16;
+/// Half the width of an exemplar's diamond.
+const DIAMOND: f64 = 4.0;
 /// A line needs a colour; further series of a chart are not drawn.
 pub(crate) const SERIES_MAX: usize = 8;
 
@@ -27,6 +33,8 @@ pub(crate) struct ChartFrame {
     pub(crate) rows: Vec<(f64, String)>,
     pub(crate) columns: Vec<(f64, String)>,
     pub(crate) series: Vec<Line>,
+    /// Keys of places for exemplars.
+    pub(crate) exemplars: Vec<String>,
 }
 
 impl ChartFrame {
@@ -52,6 +60,8 @@ pub(crate) fn frame(index: usize, chart: &Chart, range_s: u32) -> ChartFrame {
             (LEFT + (RIGHT - LEFT) * f64::from(nth) / 3.0, text)
         })
         .collect();
+    let places = if chart.exemplars.is_empty() { 0 } else { EXEMPLARS_MAX };
+    let exemplars = (0..places).map(|nth| format!("chart.{index}.x{nth}")).collect();
     let series = shown(chart)
         .enumerate()
         .map(|(nth, series)| Line {
@@ -66,11 +76,12 @@ pub(crate) fn frame(index: usize, chart: &Chart, range_s: u32) -> ChartFrame {
         rows,
         columns,
         series,
+        exemplars,
     }
 }
 
-/// The live parts: axis labels, lines, last values, threshold.
-pub(crate) fn cells(index: usize, chart: &Chart, range_s: u32, now_ms: i64) -> Cells {
+/// The live parts: axis labels, lines, last values, threshold, exemplars. `root` leads to the site's root.
+pub(crate) fn cells(index: usize, chart: &Chart, range_s: u32, now_ms: i64, root: &str) -> Cells {
     let mut cells = Cells::new();
     let (bottom, top) = (nice_bottom(chart), nice_top(highest(chart), &chart.unit));
     let mut put = |part: String, cell: Cell| cells.insert(format!("chart.{index}.{part}"), cell);
@@ -98,6 +109,22 @@ pub(crate) fn cells(index: usize, chart: &Chart, range_s: u32, now_ms: i64) -> C
     put("bound.text".to_owned(), Cell::text(words));
     let none = shown(chart).all(|series| series.points.iter().all(|(_, value)| value.is_none()));
     put("empty".to_owned(), Cell::text(if none { "no data in this range" } else { "" }));
+    let x = |at: i64| x_of(at, range_s, now_ms);
+    let mut chosen = slowest(chart, range_s, now_ms).into_iter();
+    let places = if chart.exemplars.is_empty() { 0 } else { EXEMPLARS_MAX };
+    for nth in 0..places {
+        let (path, link, words) = chosen.next().map_or_else(Default::default, |one| {
+            let words = format!(
+                "a trace of {}, {} UTC",
+                amount(one.value, &chart.unit).text(),
+                clock(one.at)
+            );
+            let link = format!("{root}live/traces/{}", one.trace_id);
+            (diamond(x(one.at), y(one.value)), link, words)
+        });
+        put(format!("x{nth}"), Cell::path(path));
+        put(format!("x{nth}.to"), Cell { u: Some(link), h: Some(words), ..Cell::default() });
+    }
     cells
 }
 
@@ -145,9 +172,7 @@ fn nice_top(high: f64, unit: &str) -> f64 {
 
 fn line(series: &ChartSeries, range_s: u32, now_ms: i64, y: &dyn Fn(f64) -> f64) -> String {
     let start = now_ms - i64::from(range_s) * 1000;
-    let x = |at: i64| {
-        LEFT + (RIGHT - LEFT) * (at - start) as f64 / (f64::from(range_s.max(1)) * 1000.0)
-    };
+    let x = |at: i64| x_of(at, range_s, now_ms);
     let step = usual_step(series);
     let (mut path, mut before) = (String::new(), None);
     for (at, value) in series.points.iter().filter(|(at, _)| *at >= start && *at <= now_ms) {
@@ -160,6 +185,34 @@ fn line(series: &ChartSeries, range_s: u32, now_ms: i64, y: &dyn Fn(f64) -> f64)
         before = Some(*at);
     }
     path
+}
+
+/// Where a moment stands from left to right.
+fn x_of(at: i64, range_s: u32, now_ms: i64) -> f64 {
+    let since = at - (now_ms - i64::from(range_s) * 1000);
+    LEFT + (RIGHT - LEFT) * since as f64 / (f64::from(range_s.max(1)) * 1000.0)
+}
+
+/// The largest exemplar of each part of the range, the newest part first.
+fn slowest(chart: &Chart, range_s: u32, now_ms: i64) -> Vec<&ChartExemplar> {
+    let part_ms = (i64::from(range_s) * 1000 / EXEMPLARS_MAX as i64).max(1);
+    let mut parts: BTreeMap<Reverse<i64>, &ChartExemplar> = BTreeMap::new();
+    let inside = |one: &&ChartExemplar| (LEFT..=RIGHT).contains(&x_of(one.at, range_s, now_ms));
+    for one in chart.exemplars.iter().filter(inside) {
+        // Parts of the clock rather than of the range: otherwise others would be chosen at every tick.
+        let part = parts.entry(Reverse(one.at.div_euclid(part_ms))).or_insert(one);
+        if one.value > part.value {
+            *part = one;
+        }
+    }
+    parts.into_values().collect()
+}
+
+fn diamond(x: f64, y: f64) -> String {
+    format!(
+        "M{x:.1},{:.1}l{DIAMOND},{DIAMOND} -{DIAMOND},{DIAMOND} -{DIAMOND},-{DIAMOND}Z",
+        y - DIAMOND
+    )
 }
 
 fn usual_step(series: &ChartSeries) -> i64 {
@@ -203,8 +256,18 @@ mod tests {
             unit: "1/s".to_owned(),
             series: vec![ChartSeries { name: "all".to_owned(), points }],
             threshold: None,
+            exemplars: vec![
+                ChartExemplar { at: -5, value: 9.0, trace_id: "old".to_owned() },
+                ChartExemplar { at: 5_000, value: 1.0, trace_id: "ab".to_owned() },
+            ],
         };
-        let cells = cells(0, &chart, 10, 10_000);
+        let cells = cells(0, &chart, 10, 10_000, "/");
+        assert_eq!(cells["chart.0.x0.to"].u.as_deref(), Some("/live/traces/ab"));
+        assert!(cells["chart.0.x0"].d.as_ref().is_some_and(|d| d.starts_with("M231.0,")));
+        assert_eq!(
+            (cells["chart.0.x1.to"].u.as_deref(), cells["chart.0.x1"].d.as_deref()),
+            (Some(""), Some(""))
+        );
         let path = cells["chart.0.s0"].d.clone().expect("a line has an outline");
         assert_eq!(path.matches('M').count(), 3, "{path}");
         assert_eq!(cells["chart.0.empty"].t.as_deref(), Some(""));

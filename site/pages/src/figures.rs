@@ -202,7 +202,7 @@ pub(crate) fn short_figure_cell(figure: &Figure, unit: &str) -> Cell {
 
 /// Text, state and explanation; an empty explanation takes away an earlier one.
 pub(crate) fn cell(text: impl Into<String>, state: &str, why: impl Into<String>) -> Cell {
-    Cell { t: Some(text.into()), s: Some(state.to_owned()), h: Some(why.into()), d: None }
+    Cell { t: Some(text.into()), s: Some(state.to_owned()), h: Some(why.into()), ..Cell::default() }
 }
 
 /// Word that stands for a health, hidden beside the dot's shape.

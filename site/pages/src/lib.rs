@@ -57,7 +57,7 @@ pub use services::{RANGES_S, render_service, render_services};
 pub use site::Site;
 pub use traces::render_traces;
 pub use view::{
-    Call, Chart, ChartSeries, Documented, LogFilters, LogSearchView, ServiceView, TraceFilters,
-    TraceSearchView,
+    Call, Chart, ChartExemplar, ChartSeries, Documented, LogFilters, LogSearchView, ServiceView,
+    TraceFilters, TraceSearchView,
 };
 pub use waterfall::render_trace;

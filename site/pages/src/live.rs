@@ -7,6 +7,7 @@
 use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
+use crate::overlay::encode;
 use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, objectives, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
@@ -56,8 +57,9 @@ pub fn cells_for_services(site: &Site, evidence: &Evidence) -> Cells {
 pub fn cells_for_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> Cells {
     let mut cells = frame_cells(site, evidence);
     service_cells(&mut cells, &view.service);
+    let root = site.root(&format!("live/services/{}", encode(&view.service.id.0)));
     for (index, drawn) in view.charts.iter().enumerate() {
-        cells.extend(chart::cells(index, drawn, view.range_s, site.now_ms));
+        cells.extend(chart::cells(index, drawn, view.range_s, site.now_ms, &root));
     }
     for (side, calls) in [("in", &view.calls_in), ("out", &view.calls_out)] {
         calls.iter().for_each(|call| call_cells(&mut cells, side, call));

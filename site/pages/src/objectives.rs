@@ -269,7 +269,8 @@ pub fn cells_for_objective(site: &Site, evidence: &Evidence, id: &str) -> Option
     let found = evidence.objectives.iter().find(|one| one.id == id)?;
     let mut cells = frame_cells(site, evidence);
     objective_cells(&mut cells, found);
-    cells.extend(chart::cells(0, &history_chart(found, site.now_ms), found.history_s, site.now_ms));
+    let drawn = history_chart(found, site.now_ms);
+    cells.extend(chart::cells(0, &drawn, found.history_s, site.now_ms, ""));
     let mut put = |part: &str, cell: Cell| cells.insert(format!("slo.{id}.{part}"), cell);
     put("events", figure_cell(&found.events, ""));
     if let Some(budget) = &found.budget {
@@ -370,5 +371,6 @@ fn history_chart(found: &ObjectiveEvidence, now_ms: i64) -> Chart {
             points: points.collect(),
         }],
         threshold: None,
+        exemplars: Vec::new(),
     }
 }

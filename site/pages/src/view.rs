@@ -33,6 +33,19 @@ pub struct Chart {
     pub series: Vec<ChartSeries>,
     /// A bound in the base unit, drawn as a dashed line.
     pub threshold: Option<f64>,
+    /// Traces that were counted in it, oldest first.
+    pub exemplars: Vec<ChartExemplar>,
+}
+
+/// A trace that a chart's figures counted.
+#[derive(Debug, Clone)]
+pub struct ChartExemplar {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// What was measured of it, in the chart's unit.
+    pub value: f64,
+    /// Its id, 32 hexadecimal digits.
+    pub trace_id: String,
 }
 
 /// One line of a chart.

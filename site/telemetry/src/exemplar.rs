@@ -12,7 +12,9 @@ use std::sync::{PoisonError, RwLock};
 /// Series of which exemplars are kept; beyond, the one without news for longest goes.
 const MAX_SERIES: usize = 2000;
 /// Exemplars that are kept of one series.
-const MAX_OF_SERIES: usize = 20;
+const MAX_OF_SERIES: usize = 60;
+/// Of these the newest stay as they are; older ones are thinned out, so that they reach far back.
+const NEWEST_OF_SERIES: usize = 20;
 /// Characters that the labels of one exemplar have together, as OpenMetrics has it. One with more is
 /// not kept: a part of an id leads nowhere.
 const MAX_LABEL_CHARS: usize = 128;
@@ -63,7 +65,7 @@ impl Exemplars {
         let kept = Exemplar { labels: own, value: exemplar.value, timestamp_ms };
         of_series.insert(at, kept.clone());
         if of_series.len() > MAX_OF_SERIES {
-            of_series.pop_front();
+            thin_out(of_series);
         }
         Some(kept)
     }
@@ -90,6 +92,14 @@ impl Exemplars {
             .filter(|(_, exemplars): &(_, Vec<_>)| !exemplars.is_empty())
             .collect()
     }
+}
+
+/// Takes away the one of the older exemplars that stands closest between its neighbours in time.
+fn thin_out(exemplars: &mut VecDeque<Exemplar>) {
+    let time = |at: usize| exemplars[at].timestamp_ms.unwrap_or_default();
+    let older = 1..exemplars.len() - NEWEST_OF_SERIES;
+    let closest = older.min_by_key(|at| time(at + 1).saturating_sub(time(at - 1)));
+    exemplars.remove(closest.unwrap_or_default());
 }
 
 fn forget_oldest(kept: &mut Kept) {
@@ -134,6 +144,17 @@ mod tests {
             store.append(&series("a"), &exemplar(trace + 10, Some(30)), 5);
         }
         assert_eq!(count(0, 100), MAX_OF_SERIES);
+        // One a second for an hour: the last ones are all there, and older ones all along the way.
+        for second in 0..3600_i64 {
+            store.append(&series("hour"), &exemplar(1, Some(second * 1000)), second * 1000);
+        }
+        let hour = store.select(&[Matcher::equal("job", "hour")], 0, i64::MAX);
+        let times: Vec<i64> = hour[0].1.iter().filter_map(|one| one.timestamp_ms).collect();
+        assert_eq!(times.len(), MAX_OF_SERIES);
+        let last = times.len() - NEWEST_OF_SERIES;
+        assert!(times[last..].windows(2).all(|pair| pair[1] - pair[0] == 1000), "{times:?}");
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 300_000), "{times:?}");
+        assert!(times[0] <= 300_000, "{times:?}");
         for _ in 0..2 {
             store.append(&series("future"), &exemplar(1, Some(i64::MAX)), 7);
         }

@@ -2,7 +2,7 @@
 import { refresh } from "./reload.js";
 
 /**
- * @typedef {{ t?: string, s?: string, h?: string, d?: string }} Cell text, data-state, explanation, path
+ * @typedef {{ t?: string, s?: string, h?: string, d?: string, u?: string }} Cell text, data-state, explanation, path, address
  */
 
 /** Waits after a broken stream, in milliseconds. */
@@ -129,6 +129,8 @@ function apply(element, cell) {
   if (cell.t !== undefined) write(element, cell.t);
   if (cell.s !== undefined) set(element, "data-state", cell.s);
   if (cell.d !== undefined) set(element, "d", cell.d);
+  if (cell.u) set(element, "href", cell.u);
+  else if (cell.u === "") element.removeAttribute("href");
   if (cell.h === undefined) return;
   if (element instanceof SVGElement) explain(element, cell.h);
   else if (cell.h) set(element, "title", cell.h);

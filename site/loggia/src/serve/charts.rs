@@ -2,9 +2,10 @@
 
 use super::App;
 use evidence::Evidence;
-use pages::{Chart, ChartSeries};
+use pages::{Chart, ChartExemplar, ChartSeries};
 use promql::Value;
 use telemetry::{AskError, StepRange};
+use traces::TraceId;
 
 /// Steps of a chart; more than it has pixels would show nothing more.
 const CHART_STEPS: i64 = 120;
@@ -41,6 +42,7 @@ pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence
                 .map(|(name, points)| ChartSeries { name, points })
                 .collect(),
             threshold: None,
+            exemplars: Vec::new(),
         },
         Chart {
             title: "Errors".to_owned(),
@@ -55,6 +57,7 @@ pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence
                 ),
             )],
             threshold: None,
+            exemplars: Vec::new(),
         },
         Chart {
             title: "Duration".to_owned(),
@@ -63,8 +66,29 @@ pub(super) fn charts(app: &App, service: &str, range_s: u32, evidence: &Evidence
                 .map(|(name, q)| line(name, quantile(q)))
                 .into(),
             threshold: None,
+            exemplars: exemplars(app, service, evidence.at - range, evidence.at),
         },
     ]
+}
+
+/// The traces that the service's durations counted, oldest first.
+fn exemplars(app: &App, service: &str, start: i64, end: i64) -> Vec<ChartExemplar> {
+    let job = serde_json::to_string(service).expect("a string serializes");
+    let query = format!("http_server_request_duration_seconds_bucket{{job={job}}}");
+    let found = app.sources.metrics().exemplars(&query, start, end).unwrap_or_default();
+    let each = found.into_iter().flat_map(|(_, exemplars)| exemplars).filter_map(|exemplar| {
+        let (_, trace_id) = exemplar.labels.iter().find(|(name, _)| name == "trace_id")?;
+        // A sender may write anything, and it becomes an address.
+        trace_id.parse::<TraceId>().ok()?;
+        Some(ChartExemplar {
+            at: exemplar.timestamp_ms?,
+            value: exemplar.value,
+            trace_id: trace_id.clone(),
+        })
+    });
+    let mut each: Vec<ChartExemplar> = each.filter(|one| one.value.is_finite()).collect();
+    each.sort_by_key(|one| one.at);
+    each
 }
 
 type Points = Vec<(i64, Option<f64>)>;

@@ -7,7 +7,9 @@ use evidence::{
     Evidence, Figure, Health, KpiEvidence, MapEdge, MapNode, NodeEvidence, Observation, PageDrift,
     PageEvidence, ServiceEvidence, ServiceMap, Strip, UndocumentedCall, Verdict,
 };
-use pages::{Assets, Call, Chart, ChartSeries, Documented, Navigation, ServiceView, Site};
+use pages::{
+    Assets, Call, Chart, ChartExemplar, ChartSeries, Documented, Navigation, ServiceView, Site,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use traces::{
@@ -284,6 +286,11 @@ pub(crate) fn service_view(evidence: &Evidence) -> ServiceView {
             unit: "1/s".to_owned(),
             series: vec![series],
             threshold: Some(3.5),
+            exemplars: vec![ChartExemplar {
+                at: NOW - 2000,
+                value: 3.2,
+                trace_id: HOSTILE.to_owned(),
+            }],
         }],
         traces: vec![summary()],
         calls_in: vec![call.clone()],
