@@ -43,6 +43,7 @@ mod prometheus_json;
 mod prometheus_params;
 mod remote_write;
 mod remote_write_message;
+mod rules;
 mod scrape;
 mod scrape_target;
 mod span_metrics;
