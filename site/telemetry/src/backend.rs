@@ -313,6 +313,18 @@ impl Backend {
         }
     }
 
+    /// Keeps small things by name over a restart, all of them or none; in memory only they are not kept.
+    pub(crate) fn keep_notes(&self, notes: crate::disk::NoteBatch) {
+        if let Some(disk) = &self.disk {
+            disk.keep_notes(notes);
+        }
+    }
+
+    /// What was kept under names that begin so, by name.
+    pub(crate) fn notes(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        self.disk.as_ref().map(|disk| disk.notes(prefix)).unwrap_or_default()
+    }
+
     /// The time by the backend's clock, milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()

@@ -33,6 +33,7 @@ mod housekeeping;
 mod jaeger;
 mod jaeger_json;
 mod jaeger_query;
+mod notify;
 mod otlp_grpc;
 mod otlp_grpc_connections;
 mod otlp_http;
@@ -64,9 +65,17 @@ pub use exposition::{
 pub use fetch::fetch;
 pub use housekeeping::run_housekeeping;
 pub use jaeger::jaeger_router;
+pub use notify::{
+    Integration, IntegrationKind, IntegrationStatus, LATENCY_BOUNDS_S, Notifier, NotifierStatus,
+    NotifySettings, Secret, Undelivered,
+};
 pub use otlp_grpc::serve_otlp_grpc;
 pub use otlp_http::otlp_http_router;
 pub use prometheus::prometheus_router;
+pub use rules::{
+    Alert, AlertState, AlertingStatus, GroupStatus, RuleCounters, RuleFault, RuleFaultKind,
+    RuleGroup, RuleSettings, RuleStatus, Rules, TemplateError, parse_rules, rules_router,
+};
 pub use scrape::{ScrapeOptions, run_scraper};
 pub use target::{StaticTarget, TargetHealth, TargetStatus};
 pub use task::spawn;

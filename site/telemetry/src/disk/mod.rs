@@ -22,6 +22,7 @@ mod exemplars;
 mod fault;
 mod folder;
 mod keep;
+mod notes;
 mod record;
 mod replay;
 mod room;
@@ -29,6 +30,7 @@ mod shelf;
 mod sync;
 
 pub use folder::OpenError;
+pub(crate) use notes::NoteBatch;
 pub use replay::Progress;
 pub(crate) use replay::Stores;
 
@@ -117,6 +119,7 @@ pub(crate) struct Disk {
     db: Database,
     /// Labels by the ids of series.
     series: Keyspace,
+    notes: Keyspace,
     metrics: Arc<Shelf>,
     traces: Shelf,
     logs: Shelf,
@@ -145,6 +148,7 @@ impl Disk {
         let shelf = |kind, share| Shelf::open(&db, kind, options.retention_ms, bytes(share));
         Ok(Self {
             series: db.keyspace(SERIES, || settings(LOG_BUFFER_BYTES))?,
+            notes: notes::open(&db)?,
             metrics: Arc::new(shelf("metrics", 0)?),
             traces: shelf("traces", 1)?,
             logs: shelf("logs", 2)?,
