@@ -38,7 +38,7 @@ async fn list_alerts(State(rules): State<Arc<Rules>>) -> Response {
     let status = rules.status();
     let alerting =
         status.iter().flat_map(|group| &group.rules).filter_map(|rule| rule.alerting.as_ref());
-    let alerts: Vec<Value> = alerting.flat_map(|rule| active(rule)).collect();
+    let alerts: Vec<Value> = alerting.flat_map(active).collect();
     success(&json!({ "alerts": alerts }))
 }
 

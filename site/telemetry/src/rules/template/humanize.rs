@@ -100,6 +100,7 @@ pub(super) fn timestamp(v: f64) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     /// The cases stand in Prometheus's documentation and its tests.

@@ -41,7 +41,6 @@ pub(super) struct Pipeline {
     pub(super) variables: Vec<String>,
     pub(super) declares: bool,
     pub(super) commands: Vec<Command>,
-    pub(super) at: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +80,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, TemplateError> {
     match parser.block()? {
         (nodes, End::Text) => Ok(nodes),
         (_, End::Else { at, .. }) => fault("`else` outside of `if`, `with` and `range`", at),
-        (_, End::End { at }) => fault("`end` without `if`, `with` or `range`", at),
+        (_, End::Done { at }) => fault("`end` without `if`, `with` or `range`", at),
     }
 }
 
@@ -96,7 +95,7 @@ struct Parser {
 /// What ended a block.
 enum End {
     Text,
-    End {
+    Done {
         at: usize,
     },
     /// `else`, with the words behind it.
@@ -123,7 +122,7 @@ impl Parser {
                 _ => "",
             };
             match keyword {
-                "end" => return only(&words, End::End { at }).map(|end| (nodes, end)),
+                "end" => return only(&words, End::Done { at }).map(|end| (nodes, end)),
                 "else" => {
                     let words = words[1..].to_vec();
                     return Ok((nodes, End::Else { words, at }));
@@ -168,7 +167,7 @@ impl Parser {
         self.loops -= usize::from(keyword == "range");
         self.variables.truncate(with_head);
         let otherwise = match end {
-            End::End { .. } => Vec::new(),
+            End::Done { .. } => Vec::new(),
             End::Text => return fault(format!("`{keyword}` has no `end`"), at.min(self.length)),
             End::Else { words, at } => self.otherwise(keyword, &words, at)?,
         };
@@ -194,7 +193,7 @@ impl Parser {
             }
             Some(_) => fault("unexpected words behind `else`", at),
             None => match self.block()? {
-                (nodes, End::End { .. }) => Ok(nodes),
+                (nodes, End::Done { .. }) => Ok(nodes),
                 (_, End::Else { at, .. }) => fault("a second `else`", at),
                 (_, End::Text) => fault("`else` has no `end`", at),
             },
@@ -266,7 +265,7 @@ impl<'a> Reader<'a> {
     }
 
     fn pipeline(&mut self) -> Result<Pipeline, TemplateError> {
-        let mut pipeline = Pipeline { at: self.at(), ..Pipeline::default() };
+        let mut pipeline = Pipeline::default();
         if let [variable, sign, ..] = &self.words[self.next..]
             && let (Token::Variable(name), Token::Declare | Token::Assign) =
                 (&variable.token, &sign.token)
