@@ -108,6 +108,16 @@ codes! {
     LinkText = "L046", Warning, "link without words";
     /// A heading more than one level below the one above it.
     HeadingLevel = "L047", Note, "heading level that is skipped";
+    /// A rule file that is not the YAML expected, or that is not there.
+    RuleFile = "L070", Error, "broken rule file";
+    /// The query of a rule that is not PromQL.
+    RuleQuery = "L071", Error, "rule whose query does not parse";
+    /// The template of a label or an annotation that cannot be read.
+    RuleTemplate = "L072", Error, "template that does not parse";
+    /// Two rules of a group with the same name and labels.
+    RuleTwice = "L073", Warning, "rule that is there twice";
+    /// Somebody to be told of alerts who cannot be told.
+    Receiver = "L074", Error, "receiver of alerts that cannot be used";
 }
 
 impl Code {

@@ -116,6 +116,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         config.scrape = ours.scrape();
         config.keep = ours.keep();
         config.engines = ours.engines();
+        config.alerts = ours.alerts();
         config.check = ours.check();
     }
     let Some(ours) = Reader::below(output, "loggia", findings).map(|reader| reader.table) else {
@@ -161,6 +162,8 @@ const OURS: &[&str] = &[
     "metrics",
     "traces",
     "alertmanager",
+    "alerts",
+    "rules",
     "objectives",
     "theme",
     "glossary-links",
@@ -230,7 +233,7 @@ fn wrong(
 pub(crate) struct Reader<'t, 'f, 'a> {
     pub(crate) table: &'t DeTable<'t>,
     name: &'t str,
-    findings: &'f mut Findings<'a>,
+    pub(crate) findings: &'f mut Findings<'a>,
     span: Range<usize>,
 }
 
@@ -252,6 +255,28 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
 
     fn value(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.table.get(key)
+    }
+
+    /// Whether anything is said.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The tables inside the table `key`, each with its name.
+    pub(crate) fn tables(
+        &mut self,
+        key: &'static str,
+        what: &'static str,
+        mut read: impl FnMut(String, &mut Reader<'t, '_, 'a>),
+    ) {
+        for (name, table, span) in tables_of(self.table, key, self.findings) {
+            read(name, &mut Reader { table, name: what, findings: &mut *self.findings, span });
+        }
+    }
+
+    /// A finding about the whole table.
+    pub(crate) fn report(&mut self, code: Code, message: String, help: impl Into<String>) {
+        self.findings.report(code, self.span.clone(), message, help);
     }
 
     pub(crate) fn text(&mut self, key: &str) -> Option<String> {
@@ -374,7 +399,11 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         Keep { place, retention_ms, retention_bytes }
     }
 
-    fn parsed<T>(&mut self, key: &str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
+    pub(crate) fn parsed<T>(
+        &mut self,
+        key: &str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = self.text(key)?;
         let span = self.value(key).map(Spanned::span).unwrap_or_default();
         let refused = |why| {
@@ -504,7 +533,7 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
     }
 
     /// Reports keys that look like a slip of the hand; others may belong to a later version.
-    fn known(&mut self, keys: &'static [&'static str]) {
+    pub(crate) fn known(&mut self, keys: &'static [&'static str]) {
         for (name, _) in self.table.iter() {
             let given: &str = name.get_ref();
             if keys.contains(&given) {

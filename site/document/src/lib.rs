@@ -9,6 +9,7 @@
 
 mod model;
 
+mod alerts;
 mod config;
 mod engine;
 mod keep;
@@ -65,6 +66,7 @@ mod findings;
 mod html;
 mod suggest;
 
+pub use alerts::{AlertConfig, ReceiverConfig, ReceiverKind, SecretPlace};
 pub use checks::{Checked, DEFAULT_COLOURS, ExternalLink, Silenced};
 pub use draft::Draft;
 pub use engine::{EngineAddress, EngineKind, Engines};

@@ -373,6 +373,8 @@ pub struct Config {
     pub keep: crate::Keep,
     /// Engines that are asked instead of the ones built in.
     pub engines: crate::Engines,
+    /// Rules and who is told of alerts.
+    pub alerts: crate::AlertConfig,
     /// `output.loggia.check`.
     pub check: CheckRules,
     /// How Markdown is read.

@@ -52,6 +52,7 @@ pub fn evaluate_aged(
             .map(|objective| objective.evidence(&answers))
             .collect(),
         map: ServiceMap::new(graph, &book.config, &services),
+        alerts: crate::Alerts::default(),
         services,
         faults: Vec::new(),
     }

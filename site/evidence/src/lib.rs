@@ -30,6 +30,8 @@ mod services;
 mod units;
 mod verdict;
 
+mod alerts;
+
 mod binding;
 mod calls;
 mod drift;
@@ -41,6 +43,10 @@ mod walk;
 mod figures;
 mod words;
 
+pub use alerts::{
+    AlertRule, AlertSeen, AlertState, Alerts, Receiver, RecordingRule, UndeliveredNotice,
+    service_of,
+};
 pub use binding::{Names, Suggestion, bind, bind_drawing, suggestions};
 pub use claim::{Claim, Comparison, parse_claim};
 pub use drift::{

@@ -23,6 +23,9 @@ pub struct Evidence {
     pub drift: crate::Drift,
     /// Everything that was seen to run, and who calls whom.
     pub map: crate::ServiceMap,
+    /// What the rules say; filled in by whoever runs them.
+    #[serde(default)]
+    pub alerts: crate::Alerts,
     /// Engines that do not answer now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<SourceFault>,

@@ -16,6 +16,7 @@ mod out;
 mod prepare;
 mod preprocessor;
 mod report;
+mod rules;
 pub mod search;
 pub mod serve;
 pub mod source;

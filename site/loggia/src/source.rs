@@ -4,6 +4,7 @@
 mod again;
 
 use crate::prepare::{self, Folders, Prepared, Reach};
+use crate::rules::{self, RuleFiles};
 use anyhow::{Context, bail};
 use diagnostics::{Code, Diagnostic, SourceFile};
 use document::{Book, CodeCache, Config};
@@ -49,6 +50,8 @@ pub struct Source {
     /// Coloured code: a page that is parsed again takes from it what did not change.
     pub(crate) code: Arc<CodeCache>,
     findings: Vec<Diagnostic>,
+    /// The rule files that `book.toml` names.
+    pub(crate) rules: RuleFiles,
 }
 
 /// Reads `dir`: `book.toml` when it is there, and every Markdown file of the source folder; fills in
@@ -109,8 +112,10 @@ pub(crate) fn list(dir: &Path) -> anyhow::Result<Source> {
         added: Vec::new(),
         code: Arc::default(),
         findings,
+        rules: RuleFiles::default(),
     };
     source.add_from_root();
+    source.rules = rules::read(&source.root, &source.config, source.toml.as_ref());
     source.walk()?;
     Ok(source)
 }
@@ -136,7 +141,8 @@ impl Source {
             book.diagnostics.extend(found);
         }
         let themed = crate::theme::problems(&self.root, &self.config);
-        let read = self.findings.iter().cloned().chain(themed);
+        let ruled = self.rules.findings.iter().cloned();
+        let read = self.findings.iter().cloned().chain(themed).chain(ruled);
         let read = read.filter_map(|found| book.admit(found));
         let read: Vec<Diagnostic> = read.collect();
         let queries = self.check_queries(&book).into_iter();
@@ -175,6 +181,8 @@ impl Source {
         let mut paths: BTreeSet<PathBuf> =
             extra.iter().chain(&self.added).map(|path| self.root.join(path)).collect();
         paths.extend(self.includes().into_values().flatten());
+        // The book's own folder is watched anyway, and is not to be walked through.
+        paths.extend(self.rules.watched.iter().filter(|path| **path != self.root).cloned());
         paths.into_iter().collect()
     }
 
@@ -186,6 +194,11 @@ impl Source {
     /// What `book.toml` says.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What is wrong with `book.toml`, with files that cannot be read, and with rules.
+    pub(crate) fn own_findings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.findings.iter().chain(&self.rules.findings)
     }
 
     /// As `search = false` in `book.toml`.

@@ -20,6 +20,7 @@ pub(crate) enum View {
     Logs,
     Objectives,
     Drift,
+    Alerts,
     Nothing,
 }
 
@@ -160,6 +161,7 @@ impl<'a> Frame<'a> {
                 View::Logs => "logs",
                 View::Drift => "drift",
                 View::Objectives => "objectives",
+                View::Alerts => "alerts",
                 View::Nothing => "",
             },
             kind: match place.view {

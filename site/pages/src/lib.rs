@@ -7,6 +7,7 @@
 //! Every live value is made once, as a [`Cell`]: the same cells are put into the page when it is
 //! rendered and pushed to the open page afterwards, so both can never differ.
 
+mod alerts;
 mod assets;
 mod bundle;
 mod cells;
@@ -37,6 +38,7 @@ mod view;
 mod waterfall;
 mod whole;
 
+pub use alerts::{cells_for_alerts, render_alerts};
 pub use assets::{Asset, Assets, Slots};
 pub use cells::{Cell, Cells, cell_diff};
 pub use drift::{cells_for_drift, render_drift};

@@ -8,7 +8,7 @@ use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
 use crate::overlay::encode;
-use crate::{Call, Cell, Cells, ServiceView, Site, chart, drift, map, objectives, spark};
+use crate::{Call, Cell, Cells, ServiceView, Site, alerts, chart, drift, map, objectives, spark};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
     Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
@@ -58,6 +58,7 @@ pub fn cells_for_service(site: &Site, view: &ServiceView, evidence: &Evidence) -
     let mut cells = frame_cells(site, evidence);
     service_cells(&mut cells, &view.service);
     let root = site.root(&format!("live/services/{}", encode(&view.service.id.0)));
+    alerts::service_alert_cells(&mut cells, &evidence.alerts, &view.service.id.0);
     for (index, drawn) in view.charts.iter().enumerate() {
         cells.extend(chart::cells(index, drawn, view.range_s, site.now_ms, &root));
     }
@@ -127,6 +128,9 @@ pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
     fault_cells(&mut cells, evidence);
     evidence.services.iter().for_each(|service| service_cells(&mut cells, service));
     cells.insert("live.up".to_owned(), Cell::text(answering(&evidence.services)));
+    if site.live {
+        alerts::mark_cells(&mut cells, &evidence.alerts);
+    }
     cells
 }
 

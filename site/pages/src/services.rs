@@ -1,5 +1,6 @@
 //! `/live/services` and `/live/services/NAME`.
 
+use crate::alerts::{self, AlertRow};
 use crate::chart::{self, ChartFrame};
 use crate::frame::{Frame, Place, View, service_href};
 use crate::overlay::encode;
@@ -57,6 +58,7 @@ struct ServiceTemplate<'a> {
     documented: &'a [Documented],
     links: Vec<(&'static str, &'a str)>,
     owner: Option<&'a str>,
+    alerts: Vec<AlertRow<'a>>,
     ranges: Vec<Range>,
     range_s: u32,
     charts: Vec<ChartFrame>,
@@ -119,6 +121,7 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
         documented: &view.documented,
         links: links.collect(),
         owner: config.and_then(|config| config.owner.as_deref()),
+        alerts: alerts::of_service(&frame.root, &evidence.alerts, name),
         ranges: RANGES_S.iter().map(|seconds| range(*seconds, view.range_s)).collect(),
         range_s: view.range_s,
         charts: view

@@ -300,6 +300,113 @@ pub(super) const CASES: &[Case] = &[
         0,
         &[("a.md", "# A\n\n## B\n\n### C\n\n## D\n")],
     ),
+    (
+        "L070",
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up == 0\n    for: soon\n",
+            ),
+        ],
+        "r.yml",
+        6,
+        10,
+        1,
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up == 0\n    for: 5m\n",
+            ),
+        ],
+    ),
+    (
+        "L071",
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            ("r.yml", "groups:\n- name: a\n  rules:\n  - record: a\n    expr: sum(rote(up[5m]))\n"),
+        ],
+        "r.yml",
+        5,
+        15,
+        1,
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            ("r.yml", "groups:\n- name: a\n  rules:\n  - record: a\n    expr: sum(rate(up[5m]))\n"),
+        ],
+    ),
+    (
+        "L072",
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up == 0\n    annotations:\n      summary: \"{{ $labels.job }} is {{ $valeu }}\"\n",
+            ),
+        ],
+        "r.yml",
+        7,
+        40,
+        1,
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up == 0\n    annotations:\n      summary: \"{{ $labels.job }} is {{ $value }}\"\n",
+            ),
+        ],
+    ),
+    (
+        "L073",
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - record: a\n    expr: up\n  - record: a\n    expr: down\n",
+            ),
+        ],
+        "r.yml",
+        6,
+        5,
+        0,
+        &[
+            ("a.md", "# A\n"),
+            ("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"r.yml\"]\n"),
+            (
+                "r.yml",
+                "groups:\n- name: a\n  rules:\n  - record: a\n    expr: up\n  - record: b\n    expr: down\n",
+            ),
+        ],
+    ),
+    (
+        "L074",
+        &[
+            ("a.md", "# A\n"),
+            (
+                "book.toml",
+                "[book]\nsrc = \".\"\n[output.loggia.alerts.slack.ops]\nchannel = \"#ops\"\n",
+            ),
+        ],
+        "book.toml",
+        3,
+        1,
+        1,
+        &[
+            ("a.md", "# A\n"),
+            (
+                "book.toml",
+                "[book]\nsrc = \".\"\n[output.loggia.alerts.slack.ops]\nurl = \"${SLACK_URL}\"\nmatch-re = { severity = \"page|critical\" }\n",
+            ),
+        ],
+    ),
 ];
 
 /// More places where the same codes are found: code, page, line, column.

@@ -6,6 +6,7 @@
 //! 3. `events`: evidence and reloads -> open pages
 //! 4. `routes`, `views`, `api`: what HTTP answers
 
+mod alerts;
 mod api;
 mod changes;
 mod charts;
@@ -97,6 +98,7 @@ pub(crate) struct App {
     files: RwLock<Files>,
     events: events::Cache,
     search: search::Live,
+    alerting: alerts::Alerting,
     started: Instant,
     token: CancellationToken,
 }
@@ -136,7 +138,8 @@ impl Server {
         let token = options.token.clone();
         let backend = Arc::new(backend);
         let sources = engines::Sources::new(&book.config, &options.dir, &backend)?;
-        let app = App::new(options, (backend, sources), &read, book);
+        let app = App::new(options, (backend, sources), &read, book, addr);
+        app.alerting.load(&read);
         let greeting = greeting(&app, addr, otlp_grpc, otlp_http);
 
         let mut tasks = JoinSet::new();
@@ -194,13 +197,16 @@ impl App {
         (backend, sources): (Arc<Backend>, engines::Sources),
         read: &source::Source,
         book: document::Book,
+        addr: SocketAddr,
     ) -> Arc<Self> {
         let token = options.token.clone();
         let assets = Arc::new(theme::read(&options.dir, read.config()));
+        let alerting = alerts::Alerting::new(&backend, format!("http://{addr}"), &token);
         let app = Self {
             options,
             backend,
             sources,
+            alerting,
             evidence: channel::Sender::new(Arc::new(tick::nothing_yet(&book))),
             shown: channel::Sender::new(Shown::first(book, assets, tick::now_ms())),
             files: RwLock::default(),
@@ -269,6 +275,7 @@ fn telemetry_tasks(
     let token = || app.token.clone();
     let backend = || Arc::clone(&app.backend);
     spawn(tasks, "scrape", telemetry::run_scraper(backend(), scrape_options(app), token()));
+    spawn(tasks, "notify", app.alerting.run());
     spawn(tasks, "housekeeping", telemetry::run_housekeeping(backend(), token()));
     if let Some(engine) = &app.sources.remote_traces {
         let mirrored = telemetry::run_trace_mirror(backend(), Arc::clone(engine), token());

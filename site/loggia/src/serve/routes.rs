@@ -1,7 +1,7 @@
 //! Addresses of the site and the headers of every answer.
 
 use super::shown::Shown;
-use super::{App, api, events, logs, map, search, store, views, watch};
+use super::{App, alerts, api, events, logs, map, search, store, views, watch};
 use crate::build::extras;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -29,7 +29,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
     let hosts = Hosts::of(&app.options.hostname);
     let prometheus = match &app.sources.prometheus {
         Some(engine) => telemetry::prometheus_proxy(Arc::clone(engine)),
-        None => telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system()),
+        None => telemetry::prometheus_router(Arc::clone(&app.backend), telemetry::Clock::system())
+            .merge(telemetry::rules_router(Arc::clone(&app.alerting.rules))),
     };
     let jaeger = telemetry::jaeger_router(Arc::clone(&app.backend));
     let otlp = telemetry::otlp_http_router(Arc::clone(&app.backend));
@@ -44,6 +45,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/logs", get(logs::page))
         .route("/live/objectives", get(views::objectives))
         .route("/live/objectives/{id}", get(views::objective))
+        .route("/live/alerts", get(alerts::page))
         .route("/live/drift", get(views::drift))
         .route("/live/traces/{id}", get(views::trace))
         .route("/api/live/events", get(events::stream))

@@ -52,6 +52,7 @@ fn look(app: &App, now: i64) -> Evidence {
     let told = (answers.as_slice(), age_s);
     let mut evidence = evidence::evaluate_aged(book, &plan, told, &graph, &observed, now);
     evidence.faults = app.sources.faults();
+    evidence.alerts = super::alerts::seen(app, book, &evidence.services);
     evidence.map.place(Some(&app.evidence().map), now);
     evidence
 }

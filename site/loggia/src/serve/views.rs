@@ -56,6 +56,9 @@ pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells
     if let Some(id) = view.page.strip_prefix("live/objectives/") {
         return pages::cells_for_objective(&site, evidence, id);
     }
+    if view.page == "live/alerts" {
+        return Some(pages::cells_for_alerts(&site, evidence));
+    }
     if view.page == "live/drift" {
         return Some(pages::cells_for_drift(&site, evidence));
     }

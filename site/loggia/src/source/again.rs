@@ -27,6 +27,7 @@ impl Source {
     pub(crate) fn concerns(&self, path: &Path) -> bool {
         path == self.root.join(BOOK_TOML)
             || self.name_below(path).is_some()
+            || self.rules.concerns(path)
             || self.watched().iter().any(|watched| path.starts_with(watched))
     }
 
@@ -52,6 +53,9 @@ impl Source {
     fn take_up(&mut self, path: &Path) -> anyhow::Result<Taken> {
         if path == self.root.join(BOOK_TOML) {
             return Ok(Taken::More);
+        }
+        if self.rules.concerns(path) {
+            self.rules = crate::rules::read(&self.root, &self.config, self.toml.as_ref());
         }
         let Some(name) = self.name_below(path) else { return Ok(Taken::Foreign) };
         let is_file = path.symlink_metadata().map(|found| found.is_file());

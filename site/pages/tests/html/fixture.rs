@@ -108,6 +108,7 @@ pub(crate) fn evidence(book: &Book) -> Evidence {
         drift: drift(page),
         map: map(),
         faults: Vec::new(),
+        alerts: evidence::Alerts::default(),
         pages: BTreeMap::from([(page.id.clone(), found)]),
     }
 }

@@ -74,6 +74,9 @@ pub(super) fn deliver(
     {
         request = request.header("authorization", format!("Bearer {token}"));
     }
+    for (name, value) in &integration.headers {
+        request = request.header(name, value);
+    }
     match request.send(body.to_string()) {
         Ok(answer) => judge(answer),
         Err(error) => Delivery::Later(words(&error), None),

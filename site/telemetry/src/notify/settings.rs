@@ -48,6 +48,8 @@ pub struct Integration {
     pub url: Secret,
     /// PagerDuty's routing key, or the token that a webhook wants as `Authorization: Bearer`.
     pub key: Option<Secret>,
+    /// More headers of each request.
+    pub headers: Vec<(String, String)>,
     /// All of these must hold for an alert's labels.
     pub matchers: Vec<Matcher>,
     /// Whether it is told of alerts that are over.

@@ -205,7 +205,7 @@ impl RuleState {
     }
 
     fn tell(&mut self, world: &World<'_>, group: &RuleGroup, at_ms: i64, interval_ms: i64) {
-        let generator = generator(&world.settings.external_url, self.rule.query.text());
+        let generator = generator(&world.settings.external_url, &self.rule.name);
         let key = rule_key(group, &self.rule.name);
         let mut notices =
             self.active.notices(&key, &generator, at_ms, interval_ms, world.settings.resend_ms);
@@ -358,8 +358,8 @@ impl Alert {
     }
 }
 
-/// Where the query can be looked at: this server's own API, which every tool can ask.
-pub(super) fn generator(external_url: &str, query: &str) -> String {
+/// Where the rule is shown.
+fn generator(external_url: &str, rule: &str) -> String {
     let root = external_url.trim_end_matches('/');
-    format!("{root}/live/alerts?query={}", query_escaped(query))
+    format!("{root}/live/alerts#alert-{}", query_escaped(rule))
 }

@@ -19,7 +19,7 @@ pub(crate) struct Notice {
     pub(crate) starts_ms: i64,
     /// When it is over, unless it is told again.
     pub(crate) ends_ms: i64,
-    /// Where its query can be looked at.
+    /// Where its rule is shown.
     pub(crate) generator: String,
 }
 

@@ -201,7 +201,7 @@ fn an_alert_waits_fires_and_is_over() {
     assert_eq!(first.labels["cluster"], "eu");
     assert_eq!(first.annotations["s"], "0 at eu");
     assert_eq!((first.starts_ms, first.ends_ms), (START + 3 * MINUTE, START + 7 * MINUTE));
-    assert!(first.generator.ends_with("/live/alerts?query=up+%3D%3D+0"));
+    assert!(first.generator.ends_with("/live/alerts#alert-Down"));
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn integration(name: &str, matchers: Vec<Matcher>, send_resolved: bool) -> Integ
         kind: IntegrationKind::Webhook,
         url: Secret::Text(String::new()),
         key: None,
+        headers: Vec::new(),
         matchers,
         send_resolved,
         channel: None,
