@@ -91,7 +91,7 @@ fn slack(message: &Message, external_url: &str, channel: Option<&str>) -> Value 
     if more > 0 {
         text.push_str(&format!("\n… and {more} more"));
     }
-    let title = message.title();
+    let title = slack_escaped(&message.title());
     let mut body = json!({
         "attachments": [{
             "color": if message.firing() { "danger" } else { "good" },
@@ -313,7 +313,7 @@ mod tests {
         );
         let attachment = &body["attachments"][0];
         assert_eq!((&body["channel"], &attachment["color"]), (&json!("#ops"), &json!("danger")));
-        assert_eq!(attachment["title"], "[FIRING:1] Slow (job=a<b)");
+        assert_eq!(attachment["title"], "[FIRING:1] Slow (job=a&lt;b)");
         assert_eq!(attachment["text"], "*firing* &lt;slow&gt; &amp; late `job=a&lt;b`");
         let many = message((0..25).map(|n| told(&[("n", &n.to_string())], true)).collect());
         let text =

@@ -361,5 +361,6 @@ impl Alert {
 /// Where the rule is shown.
 fn generator(external_url: &str, rule: &str) -> String {
     let root = external_url.trim_end_matches('/');
-    format!("{root}/live/alerts#alert-{}", query_escaped(rule))
+    // A blank in a fragment is not written as `+`.
+    format!("{root}/live/alerts#alert-{}", query_escaped(rule).replace('+', "%20"))
 }
