@@ -352,7 +352,7 @@ pub(super) const CASES: &[Case] = &[
         ],
         "r.yml",
         7,
-        40,
+        41,
         1,
         &[
             ("a.md", "# A\n"),
@@ -397,7 +397,7 @@ pub(super) const CASES: &[Case] = &[
         ],
         "book.toml",
         3,
-        1,
+        29,
         1,
         &[
             ("a.md", "# A\n"),
