@@ -147,7 +147,7 @@ fn a_server_that_cannot_be_asked_is_no_finding() {
     let dir = book(PAGE);
     let closed = format!("http://127.0.0.1:{}", free_port());
     for (url, expected) in
-        [(closed.as_str(), "cannot ask"), ("https://127.0.0.1", "no URL that can be fetched")]
+        [(closed.as_str(), "cannot ask"), ("ftp://127.0.0.1", "no URL that can be fetched")]
     {
         let output = check(dir.path(), url, &[]);
         assert_eq!(output.status.code(), Some(2), "{}", words(&output));

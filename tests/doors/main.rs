@@ -28,5 +28,6 @@ mod prometheus;
 mod search;
 mod seeds;
 mod serving;
+mod tls;
 mod travel;
 mod up;

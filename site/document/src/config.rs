@@ -374,7 +374,8 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
                 span: item.span(),
             };
             if let (Some(job), Some(url)) = (entry.needed("job"), entry.needed("url")) {
-                targets.push(ScrapeTarget { job, url });
+                let access = entry.access();
+                targets.push(ScrapeTarget { job, url, access });
             }
         }
         targets

@@ -476,4 +476,27 @@ pub struct ScrapeTarget {
     pub job: String,
     /// `http://127.0.0.1:9100/metrics`.
     pub url: String,
+    /// Who asks, and whom to trust.
+    #[serde(default)]
+    pub access: ScrapeAccess,
+}
+
+/// What a target wants to know of who asks, and what is trusted. Secrets are not in the book: it names where they are;
+/// files from the folder of `book.toml` on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrapeAccess {
+    /// `bearer-env`: a variable of the environment that holds a token.
+    pub bearer_env: Option<String>,
+    /// `bearer-file`: a file that holds a token.
+    pub bearer_file: Option<String>,
+    /// `username`.
+    pub username: Option<String>,
+    /// `password-env`: a variable of the environment that holds the password.
+    pub password_env: Option<String>,
+    /// `password-file`: a file that holds the password.
+    pub password_file: Option<String>,
+    /// `ca-file`: certificates of authorities, for `https`.
+    pub ca_file: Option<String>,
+    /// `insecure-skip-verify`: take any certificate.
+    pub insecure_skip_verify: bool,
 }

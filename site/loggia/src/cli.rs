@@ -268,10 +268,11 @@ struct ServeArguments {
 fn parse_scrape(text: &str) -> Result<document::ScrapeTarget, String> {
     let help = "expected SERVICE=URL, for instance shop=http://127.0.0.1:9100/metrics";
     let (job, url) = text.split_once('=').ok_or(help)?;
-    if job.is_empty() || !url.starts_with("http://") {
+    if job.is_empty() || !(url.starts_with("http://") || url.starts_with("https://")) {
         return Err(help.to_owned());
     }
-    Ok(document::ScrapeTarget { job: job.to_owned(), url: url.to_owned() })
+    let access = document::ScrapeAccess::default();
+    Ok(document::ScrapeTarget { job: job.to_owned(), url: url.to_owned(), access })
 }
 
 /// Carries out what was typed.

@@ -41,10 +41,11 @@ fn parse(json: &str) -> Result<Vec<StaticTarget>, serde_json::Error> {
     let groups: Vec<Group> = serde_json::from_str(json)?;
     let targets = groups.into_iter().flat_map(|group| {
         let labels = group.labels;
-        group
-            .targets
-            .into_iter()
-            .map(move |address| StaticTarget { address, labels: labels.clone() })
+        group.targets.into_iter().map(move |address| StaticTarget {
+            address,
+            labels: labels.clone(),
+            ..StaticTarget::default()
+        })
     });
     Ok(targets.take(MAX_TARGETS).collect())
 }

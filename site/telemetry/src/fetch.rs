@@ -2,6 +2,8 @@
 //!
 //! The scraper and service discovery ask; the connection is kept open between two scrapes.
 
+use crate::Access;
+use crate::secure::Secure;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
@@ -11,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::error::Error;
 use std::io::Read as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Idle connections that are kept for one target.
@@ -19,7 +22,9 @@ const IDLE_CONNECTIONS: usize = 1;
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("`{0}` is no URL that can be fetched\nhelp: use `http://HOST:PORT/PATH`")]
+    #[error(
+        "`{0}` is no URL that can be fetched\nhelp: use `http://HOST:PORT/PATH` or `https://...`"
+    )]
     Url(String),
     #[error("{0}")]
     Connection(String),
@@ -33,9 +38,11 @@ pub(crate) enum FetchError {
     Gzip,
     #[error("the body is not valid UTF-8")]
     NotText,
+    #[error("{0}")]
+    Secret(String),
 }
 
-/// Gets a text over plain HTTP once; why not, in words, when that fails.
+/// Gets a text over HTTP once; why not, in words, when that fails.
 pub async fn fetch(url: &str, timeout: Duration, body_bytes: usize) -> Result<String, String> {
     let fetched = Fetcher::new(timeout, body_bytes).get(url, &[]).await;
     fetched.map(|fetched| fetched.text).map_err(|error| error.to_string())
@@ -54,6 +61,9 @@ pub(crate) struct Fetcher {
     client: Client<HttpConnector, Empty<Bytes>>,
     timeout: Duration,
     body_bytes: usize,
+    access: Arc<Access>,
+    /// Made when the first `https` is asked for, or why it cannot be.
+    secure: Arc<OnceLock<Result<Secure, String>>>,
 }
 
 impl Fetcher {
@@ -65,7 +75,16 @@ impl Fetcher {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Self { client, timeout, body_bytes }
+        let (access, secure) = (Arc::default(), Arc::default());
+        Self { client, timeout, body_bytes, access, secure }
+    }
+
+    /// The same for a server that is asked in a way of its own.
+    pub(crate) fn with_access(&self, access: &Access) -> Self {
+        if *access == *self.access {
+            return self.clone();
+        }
+        Self { access: Arc::new(access.clone()), secure: Arc::default(), ..self.clone() }
     }
 
     /// Gets a text; `headers` are added to those that every request has.
@@ -75,12 +94,40 @@ impl Fetcher {
         headers: &[(&str, &str)],
     ) -> Result<Fetched, FetchError> {
         let uri: Uri = url.parse().map_err(|_| FetchError::Url(url.to_owned()))?;
-        if uri.scheme_str() != Some("http") {
-            return Err(FetchError::Url(url.to_owned()));
-        }
-        tokio::time::timeout(self.timeout, self.get_now(uri, headers))
-            .await
-            .unwrap_or(Err(FetchError::Timeout(self.timeout)))
+        let authorization = self.access.authorization()?;
+        let said = authorization.as_deref().map(|value| ("authorization", value));
+        let headers: Vec<(&str, &str)> = headers.iter().copied().chain(said).collect();
+        let work = async {
+            match uri.scheme_str() {
+                Some("http") => self.get_now(uri, &headers).await,
+                Some("https") => self.get_secure(url, &headers).await,
+                _ => Err(FetchError::Url(url.to_owned())),
+            }
+        };
+        let fetched = tokio::time::timeout(self.timeout, work).await;
+        fetched.unwrap_or(Err(FetchError::Timeout(self.timeout)))
+    }
+
+    async fn get_secure(&self, url: &str, headers: &[(&str, &str)]) -> Result<Fetched, FetchError> {
+        let this = self.clone();
+        let url = url.to_owned();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let headers: Vec<(String, String)> = headers.iter().map(owned).collect();
+        // Ends with its own time-out, also when nobody waits for it any more.
+        let work = move || {
+            let make = || Secure::new(&this.access, this.timeout, this.body_bytes);
+            let client = this.secure.get_or_init(make);
+            let client = client.as_ref().map_err(|why| FetchError::Secret(why.clone()))?;
+            let packed = client.get(&url, &headers)?;
+            let bytes = match packed.is_gzip {
+                true => this.gunzipped(&packed.body)?,
+                false => packed.body,
+            };
+            let text = String::from_utf8(bytes).map_err(|_| FetchError::NotText)?;
+            Ok(Fetched { text, content_type: packed.content_type })
+        };
+        let failed = |_| FetchError::Connection("the request ended early".to_owned());
+        tokio::task::spawn_blocking(work).await.map_err(failed)?
     }
 
     async fn get_now(&self, uri: Uri, headers: &[(&str, &str)]) -> Result<Fetched, FetchError> {
@@ -119,7 +166,11 @@ impl Fetcher {
         if !header_text(headers, header::CONTENT_ENCODING).eq_ignore_ascii_case("gzip") {
             return Ok(body.into());
         }
-        match gunzip(&body, self.body_bytes) {
+        self.gunzipped(&body)
+    }
+
+    fn gunzipped(&self, body: &[u8]) -> Result<Vec<u8>, FetchError> {
+        match gunzip(body, self.body_bytes) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(FetchError::TooLarge(self.body_bytes)),
             Err(_) => Err(FetchError::Gzip),

@@ -47,6 +47,7 @@ mod remote_write_message;
 mod rules;
 mod scrape;
 mod scrape_target;
+mod secure;
 mod span_metrics;
 mod target;
 mod task;
@@ -55,7 +56,7 @@ pub use backend::{Backend, Counter, IngestCounters, Limits, Rejection};
 pub use clock::Clock;
 pub use disk::{DiskOptions, OpenError, Progress};
 pub use engine::{
-    AskError, Bearer, Condition, Engines, FoundExemplars, Jaeger, MetricsEngine, RemoteOptions,
+    AskError, Condition, Engines, FoundExemplars, Jaeger, MetricsEngine, RemoteOptions,
     RemotePrometheus, StepRange, Tempo, TracesEngine, prometheus_proxy, run_trace_mirror,
 };
 pub use exemplar::Exemplars;
@@ -77,5 +78,6 @@ pub use rules::{
     RuleGroup, RuleSettings, RuleStatus, Rules, TemplateError, parse_rules, rules_router,
 };
 pub use scrape::{ScrapeOptions, run_scraper};
+pub use secure::{Access, SecretSource};
 pub use target::{StaticTarget, TargetHealth, TargetStatus};
 pub use task::spawn;

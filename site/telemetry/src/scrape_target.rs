@@ -77,7 +77,7 @@ impl TargetLoop {
         backend.scraped.set(status.clone());
         Self {
             backend: backend.clone(),
-            fetcher: fetcher.clone(),
+            fetcher: fetcher.with_access(&target.access),
             interval: options.interval,
             status,
             reports: REPORTS.map(|name| labels.with(METRIC_NAME, name)),

@@ -3,6 +3,7 @@
 //! Discovery and configuration make them, the scraper reports on them, the Prometheus API and pages
 //! list them.
 
+use crate::Access;
 use serde::Serialize;
 use series::Labels;
 use std::collections::BTreeMap;
@@ -12,13 +13,15 @@ use std::sync::{PoisonError, RwLock};
 const UNNAMED_JOB: &str = "scrape";
 
 /// A target that the configuration names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StaticTarget {
     /// `host:port`.
     pub address: String,
-    /// Labels for all its series: `job`, `instance` and so on. `__metrics_path__` and `__param_NAME`
-    /// mean what they mean in Prometheus.
+    /// Labels for all its series: `job`, `instance` and so on. `__scheme__`, `__metrics_path__` and
+    /// `__param_NAME` mean what they mean in Prometheus.
     pub labels: BTreeMap<String, String>,
+    /// Who asks, and whom to trust.
+    pub access: Access,
 }
 
 impl StaticTarget {

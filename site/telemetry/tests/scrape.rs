@@ -46,6 +46,7 @@ fn target(served: &Served) -> StaticTarget {
     StaticTarget {
         address: served.address.to_string(),
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..StaticTarget::default()
     }
 }
 
@@ -257,7 +258,7 @@ async fn bad_answers_are_told_in_words() {
     until("it works again", || last(&backend, "a") == Some(5.0)).await;
     assert!(backend.counters.scrapes_failed.get() > 20);
 
-    let nowhere = StaticTarget { address: "127.0.0.1:1/ /".to_owned(), labels: Default::default() };
+    let nowhere = StaticTarget { address: "127.0.0.1:1/ /".to_owned(), ..StaticTarget::default() };
     let (backend, _guard) = start(ScrapeOptions { targets: vec![nowhere], ..options() });
     until("no URL", || backend.targets().iter().any(|status| status.last_error.contains("no URL")))
         .await;

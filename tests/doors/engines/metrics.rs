@@ -198,6 +198,7 @@ fn the_suite_holds_on_the_engine_built_in() {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
+            ..StaticTarget::default()
         };
         let targets = vec![scraped("shop", "/metrics"), scraped("open", "/open")];
         let options = ScrapeOptions { targets, ..ScrapeOptions::default() };

@@ -5,7 +5,7 @@ use super::recorded::{FAILED, Recorded, SOUND, jaeger, serve, tempo};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use telemetry::{
-    AskError, Backend, Bearer, Clock, Jaeger, Limits, RemoteOptions, Tempo, TracesEngine,
+    AskError, Backend, Clock, Jaeger, Limits, RemoteOptions, SecretSource, Tempo, TracesEngine,
     jaeger_router,
 };
 use traces::{AttributeFilter, Search, TraceId};
@@ -119,7 +119,7 @@ fn secrets_and_tenants_are_sent_and_refusals_are_told() {
     let usual = RemoteOptions::new("Tempo", &serve(&runtime, tempo(recorded.clone(), false)));
     let options = RemoteOptions {
         headers: vec![("X-Scope-OrgID".to_owned(), "one".to_owned())],
-        bearer: Bearer::File(token.clone()),
+        bearer: SecretSource::File(token.clone()),
         ..usual
     };
     let engine = Tempo::new(options, Clock::system()).unwrap();

@@ -1,13 +1,26 @@
-//! `metrics`, `traces` and `alertmanager` of `[output.loggia]`: a string, or a table with more about the engine.
+//! `metrics`, `traces` and `alertmanager` of `[output.loggia]`: a string, or a table with more about the engine; and how
+//! the targets of `scrape` are asked.
 
 use super::{Reader, wrong};
-use crate::{EngineAddress, EngineKind, Engines};
+use crate::{EngineAddress, EngineKind, Engines, ScrapeAccess};
 use diagnostics::Code;
 use toml::Spanned;
 use toml::de::DeValue;
 
 /// Keys of the table.
 const ENGINE: &[&str] = &["url", "headers", "bearer-env", "bearer-file", "ca-file", "timeout"];
+/// Keys of a target of `scrape`.
+const TARGET: &[&str] = &[
+    "job",
+    "url",
+    "bearer-env",
+    "bearer-file",
+    "username",
+    "password-env",
+    "password-file",
+    "ca-file",
+    "insecure-skip-verify",
+];
 /// Units of a time, milliseconds.
 const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1000), ("m", 60_000)];
 /// The longest time for an answer, milliseconds.
@@ -62,6 +75,20 @@ impl Reader<'_, '_, '_> {
         EngineAddress::parse(&text, kinds).map_err(refused).ok()
     }
 
+    /// How a target is asked.
+    pub(super) fn access(&mut self) -> ScrapeAccess {
+        self.known(TARGET);
+        ScrapeAccess {
+            bearer_env: self.text("bearer-env"),
+            bearer_file: self.text("bearer-file"),
+            username: self.text("username"),
+            password_env: self.text("password-env"),
+            password_file: self.text("password-file"),
+            ca_file: self.text("ca-file"),
+            insecure_skip_verify: self.flag("insecure-skip-verify").unwrap_or_default(),
+        }
+    }
+
     fn headers(&mut self) -> Vec<(String, String)> {
         let Some(mut headers) = Reader::below(self.table, "headers", self.findings) else {
             return Vec::new();
@@ -110,6 +137,19 @@ mod tests {
         assert_eq!((traces.bearer_env.as_deref(), traces.timeout_ms), (Some("T"), Some(5000)));
         assert_eq!(traces.headers, [("X-Scope-OrgID".to_owned(), "one".to_owned())]);
         assert_eq!(engines.alertmanager, None);
+    }
+
+    #[test]
+    fn targets_say_how_they_are_asked() {
+        let (config, found) = read(
+            "scrape = [{ job = \"a\", url = \"https://a\", username = \"u\", password-env = \"P\", ca-file = \"ca.pem\" },\n\
+             { job = \"b\", url = \"https://b\", bearer-file = \"t\", insecure-skip-verify = true }]",
+        );
+        assert!(found.is_empty(), "{found:?}");
+        let [a, b] = [&config.scrape[0].access, &config.scrape[1].access];
+        assert_eq!((a.username.as_deref(), a.password_env.as_deref()), (Some("u"), Some("P")));
+        assert_eq!((a.ca_file.as_deref(), a.insecure_skip_verify), (Some("ca.pem"), false));
+        assert_eq!((b.bearer_file.as_deref(), b.insecure_skip_verify), (Some("t"), true));
     }
 
     #[test]

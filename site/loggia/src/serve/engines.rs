@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use telemetry::{
-    AskError, Backend, Bearer, Clock, Condition, Engines, Jaeger, MetricsEngine, RemoteOptions,
-    RemotePrometheus, StepRange, Tempo, TracesEngine,
+    AskError, Backend, Clock, Condition, Engines, Jaeger, MetricsEngine, RemoteOptions,
+    RemotePrometheus, SecretSource, StepRange, Tempo, TracesEngine,
 };
 
 /// Questions that another engine is asked at a time.
@@ -189,18 +189,22 @@ impl Sources {
 
 fn remote_options(address: &EngineAddress, book: &Path) -> RemoteOptions {
     let usual = RemoteOptions::new(address.kind.name(), &address.url);
-    let file = |name: &String| book.join(name);
-    let bearer = match (&address.bearer_env, &address.bearer_file) {
-        (Some(name), _) => Bearer::Env(name.clone()),
-        (None, Some(name)) => Bearer::File(file(name)),
-        (None, None) => Bearer::None,
-    };
+    let bearer = secret(address.bearer_env.as_ref(), address.bearer_file.as_ref(), book);
     RemoteOptions {
         headers: address.headers.clone(),
         bearer,
-        ca_file: address.ca_file.as_ref().map(file),
+        ca_file: address.ca_file.as_ref().map(|name| book.join(name)),
         timeout: address.timeout_ms.map_or(usual.timeout, Duration::from_millis),
         ..usual
+    }
+}
+
+/// Where a secret is: the environment before a file, which is sought from the book's folder on.
+pub(super) fn secret(env: Option<&String>, file: Option<&String>, book: &Path) -> SecretSource {
+    match (env, file) {
+        (Some(name), _) => SecretSource::Env(name.clone()),
+        (None, Some(name)) => SecretSource::File(book.join(name)),
+        (None, None) => SecretSource::None,
     }
 }
 

@@ -31,7 +31,7 @@ use futures_util::FutureExt;
 use shown::Shown;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use telemetry::Backend;
@@ -300,10 +300,10 @@ fn scrape_options(app: &App) -> telemetry::ScrapeOptions {
     let targets = config.scrape.iter().chain(&app.options.scrape);
     let discovery = config.discovery.iter().chain(&app.options.discovery);
     let usable = |target: &ScrapeTarget| {
-        let parsed = static_target(target);
+        let parsed = static_target(target, &app.options.dir);
         if parsed.is_none() {
             tracing::error!(
-                "`{}` of `{}` is not scraped: expected http://HOST:PORT/PATH (TLS is not spoken yet)",
+                "`{}` of `{}` is not scraped: expected http://HOST:PORT/PATH or https://HOST:PORT/PATH",
                 target.url,
                 target.job
             );
@@ -317,26 +317,46 @@ fn scrape_options(app: &App) -> telemetry::ScrapeOptions {
     }
 }
 
-/// An address in words to a target with labels; `None` when it is no `http://` URL.
-fn static_target(target: &ScrapeTarget) -> Option<telemetry::StaticTarget> {
+/// An address in words to a target with labels; `None` when it is no `http://` or `https://` URL.
+fn static_target(target: &ScrapeTarget, book: &Path) -> Option<telemetry::StaticTarget> {
     let url: axum::http::Uri = target.url.parse().ok()?;
-    let authority = url.authority().filter(|_| url.scheme_str() == Some("http"))?;
+    let port = match url.scheme_str()? {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let authority = url.authority()?;
     let address = match authority.port_u16() {
         Some(_) => authority.to_string(),
-        None => format!("{authority}:80"),
+        None => format!("{authority}:{port}"),
     };
     let path = if url.path() == "/" { "/metrics" } else { url.path() };
     let mut labels = std::collections::BTreeMap::from([
         ("job".to_owned(), target.job.clone()),
         ("instance".to_owned(), address.clone()),
         ("__metrics_path__".to_owned(), path.to_owned()),
+        ("__scheme__".to_owned(), url.scheme_str()?.to_owned()),
     ]);
     for (name, value) in
         url.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('='))
     {
         labels.insert(format!("__param_{name}"), value.to_owned());
     }
-    Some(telemetry::StaticTarget { address, labels })
+    Some(telemetry::StaticTarget { address, labels, access: access(&target.access, book) })
+}
+
+fn access(wanted: &document::ScrapeAccess, book: &Path) -> telemetry::Access {
+    telemetry::Access {
+        bearer: engines::secret(wanted.bearer_env.as_ref(), wanted.bearer_file.as_ref(), book),
+        username: wanted.username.clone(),
+        password: engines::secret(
+            wanted.password_env.as_ref(),
+            wanted.password_file.as_ref(),
+            book,
+        ),
+        ca_file: wanted.ca_file.as_ref().map(|name| book.join(name)),
+        insecure_skip_verify: wanted.insecure_skip_verify,
+    }
 }
 
 async fn serve_site(app: Arc<App>, listener: TcpListener) {

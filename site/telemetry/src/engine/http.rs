@@ -4,11 +4,12 @@
 
 use super::{AskError, Condition};
 use crate::Clock;
+use crate::secure::{SecretSource, authorities};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
 /// Bytes of one answer, unpacked.
@@ -30,18 +31,6 @@ const MAX_URL_BYTES: usize = 4000;
 /// The time for an answer unless configured otherwise.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a bearer token is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Bearer {
-    /// None is sent.
-    #[default]
-    None,
-    /// In a variable of the environment.
-    Env(String),
-    /// In a file, read anew for every request.
-    File(PathBuf),
-}
-
 /// An engine and how to ask it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteOptions {
@@ -52,7 +41,7 @@ pub struct RemoteOptions {
     /// Headers of every request.
     pub headers: Vec<(String, String)>,
     /// A bearer token.
-    pub bearer: Bearer,
+    pub bearer: SecretSource,
     /// Certificates of authorities to trust, as PEM; `None` for the system's.
     pub ca_file: Option<PathBuf>,
     /// Time for one answer.
@@ -66,7 +55,7 @@ impl RemoteOptions {
             name: name.to_owned(),
             url: url.trim_end_matches('/').to_owned(),
             headers: Vec::new(),
-            bearer: Bearer::None,
+            bearer: SecretSource::None,
             ca_file: None,
             timeout: USUAL_TIMEOUT,
         }
@@ -125,7 +114,7 @@ impl Remote {
     pub(super) fn new(options: RemoteOptions, clock: Clock) -> Result<Self, AskError> {
         let roots = match &options.ca_file {
             None => RootCerts::PlatformVerifier,
-            Some(file) => authorities(file)?,
+            Some(file) => authorities(file).map_err(AskError::Refused)?,
         };
         let agent = Agent::config_builder()
             .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -291,32 +280,8 @@ impl Remote {
     }
 
     fn token(&self) -> Result<Option<String>, Trouble> {
-        let token = match &self.options.bearer {
-            Bearer::None => return Ok(None),
-            Bearer::Env(name) => std::env::var(name)
-                .map_err(|_| format!("there is no variable `{name}` with a token")),
-            Bearer::File(file) => std::fs::read_to_string(file).map_err(|error| {
-                format!("the token cannot be read from `{}`: {error}", file.display())
-            }),
-        };
-        token.map(|token| Some(format!("Bearer {}", token.trim()))).map_err(Trouble::Lasting)
-    }
-}
-
-fn authorities(file: &std::path::Path) -> Result<RootCerts, AskError> {
-    let told =
-        |why: String| AskError::Refused(format!("`{}` has no certificates: {why}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| told(error.to_string()))?;
-    let mut found: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| told(error.to_string()))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() {
-        Err(told("it is no PEM".to_owned()))
-    } else {
-        Ok(RootCerts::Specific(Arc::new(found)))
+        let token = self.options.bearer.read("the token").map_err(Trouble::Lasting)?;
+        Ok(token.map(|token| format!("Bearer {token}")))
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use traces::{Search, Span, Trace, TraceId, TraceSummary};
 
 pub(crate) use embedded::ParsedQueries;
-pub use http::{Bearer, RemoteOptions};
+pub use http::RemoteOptions;
 pub use jaeger::Jaeger;
 pub use metrics::RemotePrometheus;
 pub use mirror::run_trace_mirror;
