@@ -130,7 +130,7 @@ pub fn parse_exposition(text: &str, open_metrics: bool) -> Result<Exposition<'_>
         }
     }
     if open_metrics && !ended {
-        return Err(ParseError { line: lines, message: "no `# EOF` at the end".to_owned() });
+        return Err(ParseError { line: lines.max(1), message: "no `# EOF` at the end".to_owned() });
     }
     Ok(exposition)
 }
