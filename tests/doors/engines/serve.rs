@@ -127,6 +127,8 @@ fn check_well(url: &str) {
     // What points at Loggia reads the same engine.
     let up = json(url, "/prometheus/api/v1/query?query=up");
     assert_eq!(up["data"]["result"][0]["metric"]["job"], "shop", "{up}");
+    assert_eq!(text(url, "/readyz"), "ready\n");
+    assert!(text(url, "/metrics").contains("loggia_engine_up{source=\"metrics\"} 1"));
     let found = json(url, "/api/live/traces?service=shop&errors=1");
     assert_eq!(found["traces"][0]["id"], FAILED, "{found}");
     assert!(text(url, "/live/traces?service=shop").contains("POST /checkout"));
@@ -169,5 +171,7 @@ fn check_down(url: &str) {
     let page = text(url, "/live/traces?service=shop");
     assert!(page.contains("POST /checkout") && page.contains("fetched before"), "{page}");
     assert!(text(url, &format!("/live/traces/{FAILED}")).contains("POST /charge"));
-    assert_eq!(get(&format!("{url}/readyz")).unwrap().status, 200);
+    let ready = get(&format!("{url}/readyz")).unwrap();
+    assert_eq!((ready.status, ready.text().matches("degraded: ").count()), (200, 2));
+    assert!(text(url, "/metrics").contains("loggia_engine_up{source=\"traces\"} 0"));
 }

@@ -185,5 +185,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     }
     super::store::write_metrics(&app.backend, &mut text);
     super::alerts::write_metrics(&app, &mut text);
+    app.sources.write_metrics(&mut text);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -9,6 +9,7 @@ use document::{Config, EngineAddress, EngineKind};
 use evidence::{Plan, Question, QuestionShape, SourceFault};
 use promql::Value;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -175,6 +176,21 @@ impl Sources {
         };
         let metrics = fault("metrics", self.engines.metrics.condition());
         metrics.into_iter().chain(fault("traces", self.engines.traces.condition())).collect()
+    }
+
+    /// What `/metrics` says about engines that are not built in.
+    pub(super) fn write_metrics(&self, text: &mut String) {
+        let metrics = self.prometheus.as_ref().map(|engine| ("metrics", engine.condition()));
+        let traces = self.remote_traces.as_ref().map(|engine| ("traces", engine.condition()));
+        let name = "loggia_engine_up";
+        for (nth, (source, condition)) in metrics.into_iter().chain(traces).enumerate() {
+            if nth == 0 {
+                let help = "Whether an engine that is asked over the network answers.";
+                let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+            }
+            let up = u8::from(condition.fault.is_none());
+            let _ = writeln!(text, "{name}{{source=\"{source}\"}} {up}");
+        }
     }
 
     /// Where telemetry is asked, for the greeting: nothing while all of it is built in.

@@ -5,6 +5,7 @@
 use super::App;
 use axum::extract::State;
 use document::{Config, KeepPlace};
+use evidence::SourceFault;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::fs;
@@ -150,12 +151,12 @@ pub(super) fn told(backend: &Backend) -> String {
     format!("{time} or {megabytes} MB in {}", options.folder.display())
 }
 
-/// `/readyz`: ready, also when the disk fails, which is then said.
+/// `/readyz`: ready, also when the disk or another engine fails, which is then said.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> String {
-    match app.backend.disk_failure() {
-        None => "ready\n".to_owned(),
-        Some(failure) => format!("ready\ndegraded: {failure}\n"),
-    }
+    let engine = |fault: SourceFault| format!("{} does not answer: {}", fault.engine, fault.why);
+    let faults = app.sources.faults().into_iter().map(engine);
+    let degraded = app.backend.disk_failure().into_iter().chain(faults);
+    degraded.fold("ready\n".to_owned(), |text, failure| format!("{text}degraded: {failure}\n"))
 }
 
 /// What `/metrics` says about the disk, if there is one.
