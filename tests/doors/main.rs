@@ -14,6 +14,7 @@ mod diagrams;
 mod drift;
 mod durable;
 mod engines;
+mod explore;
 mod external;
 mod floors;
 mod fmt;

@@ -198,6 +198,7 @@ fn axe_finds_nothing() {
             "/live/traces/00000000000000000000000000000001",
             "/live/drift",
             "/live/objectives",
+            "/live/explore?query=up",
         ],
     );
     let Some(seeds) = shared("seeds") else { return };

@@ -19,6 +19,7 @@ pub(crate) enum View {
     Traces,
     Logs,
     Objectives,
+    Explore,
     Drift,
     Alerts,
     Nothing,
@@ -162,6 +163,7 @@ impl<'a> Frame<'a> {
                 View::Drift => "drift",
                 View::Objectives => "objectives",
                 View::Alerts => "alerts",
+                View::Explore => "explore",
                 View::Nothing => "",
             },
             kind: match place.view {

@@ -31,6 +31,7 @@ mod grid;
 mod histogram;
 mod info;
 pub mod limits;
+mod names;
 mod notes;
 mod numbers;
 mod numeral;
@@ -44,4 +45,5 @@ mod translate;
 
 pub use answer::{Answer, MatrixSeries, Value, VectorSample};
 pub use limits::{EvalError, Limits};
+pub use names::{AGGREGATIONS, FUNCTIONS};
 pub use query::{ParseError, Query};

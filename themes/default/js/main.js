@@ -3,6 +3,7 @@
 import { onArrive } from "./arrive.js";
 import { code } from "./code.js";
 import { diagrams, visited } from "./diagram.js";
+import { explore } from "./explore.js";
 import { headings } from "./headings.js";
 import { keyboard, shortcut } from "./keys.js";
 import { connect, follow } from "./live.js";
@@ -23,6 +24,7 @@ onArrive(() => code());
 diagrams();
 connect();
 travel();
+explore();
 
 onArrive(spy);
 onArrive(settleSide);

@@ -12,6 +12,7 @@ mod changes;
 mod charts;
 mod engines;
 mod events;
+mod explore;
 mod logs;
 mod map;
 mod ports;

@@ -1,7 +1,7 @@
 //! Addresses of the site and the headers of every answer.
 
 use super::shown::Shown;
-use super::{App, alerts, api, events, logs, map, search, store, views, watch};
+use super::{App, alerts, api, events, explore, logs, map, search, store, views, watch};
 use crate::build::extras;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -46,6 +46,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/objectives", get(views::objectives))
         .route("/live/objectives/{id}", get(views::objective))
         .route("/live/alerts", get(alerts::page))
+        .route("/live/explore", get(explore::page))
         .route("/live/drift", get(views::drift))
         .route("/live/traces/{id}", get(views::trace))
         .route("/api/live/events", get(events::stream))

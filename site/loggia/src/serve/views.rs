@@ -381,7 +381,12 @@ pub(super) fn not_found(app: &App, title: &str, what_to_do: &str) -> Response {
     problem_page(app, StatusCode::NOT_FOUND, title, what_to_do)
 }
 
-fn problem_page(app: &App, status: StatusCode, title: &str, what_to_do: &str) -> Response {
+pub(super) fn problem_page(
+    app: &App,
+    status: StatusCode,
+    title: &str,
+    what_to_do: &str,
+) -> Response {
     let shown = app.shown();
     let page = pages::render_error(&site(app, &shown), status.as_u16(), title, what_to_do);
     (status, html(page)).into_response()
