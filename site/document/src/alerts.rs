@@ -220,3 +220,83 @@ impl Reader<'_, '_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use diagnostics::SourceFile;
+
+    const WHOLE: &str = r##"
+[output.loggia]
+rules = ["rules/*.yml"]
+[output.loggia.alerts]
+group-by = ["..."]
+group-wait = "10s"
+repeat-interval = "4h"
+external-labels = { cluster = "eu" }
+[output.loggia.alerts.slack.ops]
+url = "${SLACK_URL}"
+channel = "#ops"
+match-re = { severity = "page|critical" }
+[output.loggia.alerts.pagerduty.night]
+key-file = "secrets/key"
+send-resolved = false
+"##;
+
+    #[test]
+    fn receivers_are_read_and_their_secrets_stay_unseen() {
+        let (config, found) = Config::parse(&SourceFile::new("book.toml", WHOLE));
+        assert_eq!(found, []);
+        let alerts = config.alerts;
+        assert_eq!(
+            (alerts.group_wait_ms, alerts.repeat_interval_ms),
+            (Some(10_000), Some(14_400_000))
+        );
+        assert_eq!(alerts.external_labels["cluster"], "eu");
+        let [slack, pagerduty] = alerts.receivers.as_slice() else {
+            panic!("{:?}", alerts.receivers)
+        };
+        assert_eq!((slack.kind, slack.send_resolved), (ReceiverKind::Slack, true));
+        assert_eq!(slack.matches_re["severity"], "page|critical");
+        assert_eq!(pagerduty.key, Some(SecretPlace::File("secrets/key".to_owned())));
+        assert!(!pagerduty.send_resolved && pagerduty.url.is_none());
+        assert!(!format!("{slack:?}").contains("SLACK_URL"));
+    }
+
+    #[test]
+    fn mistakes_have_places() {
+        for (text, line, code, message) in [
+            (
+                "[output.loggia.alerts]\ngroup-wait = \"soon\"\n",
+                2,
+                Code::Config,
+                "cannot be `soon`",
+            ),
+            (
+                "[output.loggia.alerts]\ngroup-wiat = \"1s\"\n",
+                2,
+                Code::Config,
+                "no key `group-wiat`",
+            ),
+            ("[output.loggia.alerts.slack.a]\n", 1, Code::Receiver, "has no `url`"),
+            (
+                "[output.loggia.alerts.pagerduty.a]\nurl = \"x\"\n",
+                1,
+                Code::Receiver,
+                "has no `key`",
+            ),
+            (
+                "[output.loggia.alerts.webhook.a]\nurl = \"x\"\nurl-file = \"y\"\n",
+                1,
+                Code::Receiver,
+                "both",
+            ),
+        ] {
+            let (_, found) = Config::parse(&SourceFile::new("book.toml", text));
+            let first = found.first().unwrap_or_else(|| panic!("nothing found in {text}"));
+            assert_eq!((first.line, first.code), (line, code), "{text}: {}", first.message);
+            assert!(first.message.contains(message), "{text}: {}", first.message);
+        }
+    }
+}

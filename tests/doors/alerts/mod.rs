@@ -273,6 +273,29 @@ fn a_refusal_for_good_is_shown() {
 }
 
 #[test]
+fn the_view_follows() {
+    if !crate::browser::is_there() {
+        return;
+    }
+    let (dir, target) = (tempfile::tempdir().unwrap(), Server::start());
+    let open = dir.path().join("open.txt");
+    std::fs::write(&open, "1").unwrap();
+    target.show("shop_open 1\n");
+    let (file, showing) = (open.clone(), target.clone());
+    std::thread::spawn(move || {
+        while let Ok(text) = std::fs::read_to_string(&file) {
+            showing.show(&format!("shop_open {}\n", if text.trim() == "0" { 0 } else { 1 }));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let folder = dir.path().join("book");
+    book(&folder, &target, "");
+    let served = Served::start(&folder);
+    crate::browser::run("alerts.mjs", &[&served.url, open.to_str().unwrap()]);
+    crate::browser::run("axe.mjs", &[&served.url, "/live/alerts"]);
+}
+
+#[test]
 fn rule_files_are_read_again() {
     let (dir, target) = (tempfile::tempdir().unwrap(), Server::start());
     target.show("shop_open 0\n");

@@ -142,6 +142,7 @@ fn alertmanager(engine: &EngineAddress, root: &Path) -> Integration {
             .map(|name| Secret::Text(format!("${{{name}}}")))
             .or_else(from_file),
         headers: engine.headers.clone(),
+        ca_file: engine.ca_file.as_ref().map(|path| beside(root, path)),
         matchers: Vec::new(),
         send_resolved: true,
         channel: None,
@@ -175,6 +176,7 @@ fn integration(receiver: &ReceiverConfig, root: &Path) -> Option<Integration> {
         url: receiver.url.as_ref().map_or_else(|| Secret::Text(PAGERDUTY.to_owned()), secret),
         key: receiver.key.as_ref().map(secret),
         headers: Vec::new(),
+        ca_file: None,
         matchers,
         send_resolved: receiver.send_resolved,
         channel: receiver.channel.clone(),

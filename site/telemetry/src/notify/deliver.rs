@@ -6,6 +6,7 @@
 use super::outbox::Parcel;
 use super::payload;
 use super::settings::{Integration, IntegrationKind};
+use crate::secure::authorities;
 use std::time::Duration;
 use ureq::http::{Response, header::RETRY_AFTER};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -29,10 +30,14 @@ pub(super) enum Delivery {
     Refused(String),
 }
 
-/// The client of all receivers.
+/// The client of all receivers that name no authorities.
 pub(super) fn agent() -> Agent {
     // The system's own certificates: an intranet has an authority of its own.
-    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    agent_trusting(RootCerts::PlatformVerifier)
+}
+
+fn agent_trusting(roots: RootCerts) -> Agent {
+    let tls = TlsConfig::builder().root_certs(roots).build();
     Agent::config_builder()
         .tls_config(tls)
         .timeout_global(Some(TIMEOUT))
@@ -51,6 +56,11 @@ pub(super) fn deliver(
     parcel: &Parcel,
     external_url: &str,
 ) -> Delivery {
+    let own = match integration.ca_file.as_deref().map(authorities).transpose() {
+        Ok(roots) => roots.map(agent_trusting),
+        Err(why) => return Delivery::Later(why, None),
+    };
+    let agent = own.as_ref().unwrap_or(agent);
     let secrets =
         (integration.url.reveal(), integration.key.as_ref().map(super::Secret::reveal).transpose());
     let (url, key) = match secrets {

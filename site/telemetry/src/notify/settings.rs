@@ -50,6 +50,8 @@ pub struct Integration {
     pub key: Option<Secret>,
     /// More headers of each request.
     pub headers: Vec<(String, String)>,
+    /// Certificates of authorities to trust, as PEM; `None` for the system's.
+    pub ca_file: Option<std::path::PathBuf>,
     /// All of these must hold for an alert's labels.
     pub matchers: Vec<Matcher>,
     /// Whether it is told of alerts that are over.

@@ -17,6 +17,7 @@ fn integration(name: &str, matchers: Vec<Matcher>, send_resolved: bool) -> Integ
         url: Secret::Text(String::new()),
         key: None,
         headers: Vec::new(),
+        ca_file: None,
         matchers,
         send_resolved,
         channel: None,
