@@ -68,7 +68,7 @@ function start(form) {
   list.setAttribute("aria-label", "Suggestions");
   list.hidden = true;
   field.after(list);
-  for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", list.id]]) field.setAttribute(name, value);
+  for (const [name, value] of [["aria-autocomplete", "list"], ["aria-haspopup", "listbox"], ["aria-controls", list.id]]) field.setAttribute(name, value);
   let chosen = -1;
   let typed = "";
   /** @type {Suggestion[]} */
@@ -78,7 +78,6 @@ function start(form) {
   const hide = () => {
     list.hidden = true;
     shown = [];
-    field.setAttribute("aria-expanded", "false");
     field.removeAttribute("aria-activedescendant");
   };
   const choose = (/** @type {number} */ at) => {
@@ -120,7 +119,6 @@ function start(form) {
       return item;
     }));
     list.hidden = false;
-    field.setAttribute("aria-expanded", "true");
     choose(-1);
   };
 
