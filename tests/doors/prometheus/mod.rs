@@ -19,6 +19,25 @@ const SOON: Duration = Duration::from_secs(30);
 /// How far two numbers may be apart, relative to the larger.
 const TOLERANCE: f64 = 1e-9;
 
+/// Rules for both: one that records, alerts that fire, wait, and do not fire, one that fails.
+const RULES: &str = r#"
+groups:
+  - name: shop
+    interval: 1s
+    rules:
+      - {record: "shop:targets:up", expr: "sum by (job) (up)", labels: {kind: recorded}}
+      - alert: TargetUp
+        expr: up{job="shop"} == 1
+        labels: {severity: page, team: "{{ $labels.job }}-team"}
+        annotations: {summary: "{{ $labels.job }} is {{ $value | printf \"%.1f\" }} ({{ humanize 1234567.0 }})"}
+      - {alert: Waiting, expr: "up{job=\"open\"} == 1", for: 1h, annotations: {text: "{{ $value }}"}}
+      - {alert: Quiet, expr: "up == 7", keep_firing_for: 5m}
+  - name: broken
+    interval: 1s
+    rules:
+      - {record: "shop:broken", expr: "up{job=\"shop\"} * on () group_left () up"}
+"#;
+
 /// Two servers that scraped the same.
 struct Pair {
     ours: String,
@@ -36,7 +55,11 @@ impl Pair {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let target = Target::start(&runtime, i64::try_from(now).unwrap());
-        std::fs::write(folder.path().join("index.md"), "# Shop\n").unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("index.md", "# Shop\n");
+        write("book.toml", "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"rules.yml\"]\n");
+        write("rules.yml", RULES);
         let config = folder.path().join("prometheus.yml");
         let scraped = |job: &str, path: &str| {
             format!(
@@ -45,7 +68,7 @@ impl Pair {
             )
         };
         let yaml = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms}}\nscrape_configs:\n{}{}",
+            "global: {{scrape_interval: 1s, scrape_timeout: 900ms}}\nrule_files: [rules.yml]\nscrape_configs:\n{}{}",
             scraped("shop", "/metrics"),
             scraped("open", "/open")
         );
@@ -284,4 +307,65 @@ fn targets_are_told_as_by_a_real_prometheus() {
         keys(info.as_object().unwrap()).into_iter().cloned().collect::<BTreeSet<_>>()
     };
     assert!(fields(&ours).is_superset(&fields(&theirs)), "{ours} {theirs}");
+}
+
+/// What of rules and alerts is the same on both sides: everything but times, where the file is, and in which order an error
+/// names two series.
+fn timeless(mut data: Value) -> Value {
+    fn forget(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(forget),
+            Value::Object(fields) => {
+                for name in ["evaluationTime", "lastEvaluation", "activeAt", "file", "lastError"] {
+                    if let Some(time) = fields.get_mut(name) {
+                        *time = Value::Null;
+                    }
+                }
+                fields.values_mut().for_each(forget);
+            }
+            _ => {}
+        }
+    }
+    forget(&mut data);
+    // Newer versions leave out groups of which nothing is wanted, and so do we.
+    if let Some(groups) = data.get_mut("groups").and_then(Value::as_array_mut) {
+        groups.retain(|group| group["rules"].as_array().is_some_and(|rules| !rules.is_empty()));
+    }
+    data
+}
+
+#[test]
+fn rules_and_alerts_are_told_as_by_a_real_prometheus() {
+    let Some(pair) = Pair::start() else { return };
+    for server in [&pair.ours, &pair.theirs] {
+        within("the rules were evaluated", SOON, || {
+            let told = |path: &str| get(&format!("{server}/{path}")).map(|answer| answer.text());
+            let recorded = told("query?query=shop:targets:up").unwrap_or_default();
+            let alerts = told("alerts").unwrap_or_default();
+            let rules = told("rules").unwrap_or_default();
+            recorded.contains("recorded")
+                && ["firing", "pending"].iter().all(|state| alerts.contains(state))
+                && rules.contains("\"health\":\"err\"")
+        });
+    }
+    for (path, parameters) in [
+        ("rules", &[][..]),
+        ("rules", &[("type", "alert")]),
+        ("rules", &[("type", "record")]),
+        ("rules", &[("type", "other")]),
+        ("alerts", &[]),
+    ] {
+        let [ours, theirs] = pair.data(path, parameters).map(timeless);
+        let differs = difference(&ours, &theirs, "data");
+        assert!(differs.is_none(), "{path} {parameters:?}: {}", differs.unwrap_or_default());
+    }
+    let recorded = [("query", "shop:targets:up")];
+    let [ours, theirs] = pair.data("query", &recorded).map(|mut data| {
+        let list = data["result"].as_array_mut().unwrap();
+        list.sort_by_key(|series| series["metric"].to_string());
+        list.iter()
+            .map(|series| (series["metric"].clone(), series["value"][1].clone()))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(ours, theirs);
 }

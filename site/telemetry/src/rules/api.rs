@@ -34,8 +34,15 @@ fn success(data: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], answers::success(data, &[])).into_response()
 }
 
+/// The groups by file and name, as Prometheus has them.
+fn by_name(rules: &Rules) -> Vec<Arc<GroupStatus>> {
+    let mut status = rules.status();
+    status.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+    status
+}
+
 async fn list_alerts(State(rules): State<Arc<Rules>>) -> Response {
-    let status = rules.status();
+    let status = by_name(&rules);
     let alerting =
         status.iter().flat_map(|group| &group.rules).filter_map(|rule| rule.alerting.as_ref());
     let alerts: Vec<Value> = alerting.flat_map(active).collect();
@@ -112,7 +119,7 @@ impl<'a> Wanted<'a> {
 
 async fn list_rules(State(rules): State<Arc<Rules>>, params: Params) -> Result<Response, Failure> {
     let wanted = Wanted::read(&params)?;
-    let status = rules.status();
+    let status = by_name(&rules);
     let found: Vec<&Arc<GroupStatus>> = status.iter().filter(|group| wanted.group(group)).collect();
     let start = match wanted.after {
         "" => 0,
