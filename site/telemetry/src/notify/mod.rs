@@ -7,7 +7,7 @@
 //! 2. `outbox`: messages that wait, in memory and on disk
 //! 3. `payload`: a message -> what Slack, PagerDuty, a webhook or Alertmanager reads
 //! 4. `deliver`: one attempt over HTTP, and what its answer means
-//! 5. `notifier`: the tasks
+//! 5. `notifier`, `receiver`: the tasks, and what each receiver has to hear
 
 mod deliver;
 mod grouping;
@@ -15,6 +15,7 @@ mod message;
 mod notifier;
 mod outbox;
 mod payload;
+mod receiver;
 mod secret;
 mod settings;
 mod status;

@@ -6,10 +6,11 @@
 
 use super::deliver::{Delivery, agent, deliver};
 use super::grouping::{Group, Grouping};
-use super::message::{Message, fingerprint};
-use super::outbox::{MAX_ALERTS, MAX_MESSAGES, Outbox, Parcel};
-use super::settings::{Integration, IntegrationKind, NotifySettings};
-use super::status::{IntegrationStatus, LATENCY_BOUNDS_S, NotifierStatus, Undelivered};
+use super::message::Message;
+use super::outbox::{MAX_MESSAGES, Parcel};
+use super::receiver::{MESSAGES, Receiver, message_key, undelivered};
+use super::settings::NotifySettings;
+use super::status::{NotifierStatus, Undelivered};
 use crate::rules::notice::{Hears, Notice};
 use crate::{Backend, task};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,13 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Messages given up that are still shown.
 const REFUSED_SHOWN: usize = 50;
-/// Messages that wait and are shown, for each receiver.
-const WAITING_SHOWN: usize = 20;
 /// The longest sleep, so that a clock that is set is noticed.
 const LONGEST_SLEEP_MS: i64 = 5_000;
-/// Where groups and messages lie among the backend's notes.
+/// Where groups lie among the backend's notes.
 const GROUPS: &str = "group/";
-const MESSAGES: &str = "outbox/";
 
 /// Tells people of alerts.
 pub struct Notifier {
@@ -45,17 +43,6 @@ struct State {
     receivers: BTreeMap<String, Receiver>,
     refused: VecDeque<Undelivered>,
     next_number: u64,
-}
-
-/// One receiver with what waits for it.
-struct Receiver {
-    integration: Integration,
-    outbox: Outbox,
-    outcomes: [u64; 3],
-    latency: (f64, u64),
-    buckets: [u64; LATENCY_BOUNDS_S.len()],
-    woken: Arc<Notify>,
-    stop: CancellationToken,
 }
 
 impl Notifier {
@@ -318,112 +305,6 @@ impl Hears for Notifier {
     }
 }
 
-impl Receiver {
-    fn new(integration: Integration, stop: CancellationToken) -> Self {
-        Self {
-            integration,
-            outbox: Outbox::default(),
-            outcomes: [0; 3],
-            latency: (0.0, 0),
-            buckets: [0; LATENCY_BOUNDS_S.len()],
-            woken: Arc::default(),
-            stop,
-        }
-    }
-
-    /// Hands an alert on to Alertmanager, if it is one.
-    fn forward(&mut self, notice: &Notice) {
-        if self.integration.kind != IntegrationKind::Alertmanager
-            || !self.integration.wants(&notice.labels)
-        {
-            return;
-        }
-        let id = fingerprint(&notice.labels);
-        if self.outbox.alerts.len() < MAX_ALERTS || self.outbox.alerts.contains_key(&id) {
-            self.outbox.alerts.insert(id, notice.clone());
-        }
-        self.woken.notify_one();
-    }
-
-    fn arrived(&mut self, parcel: &Parcel, now_ms: i64) {
-        let Parcel::Message(_, message) = parcel else { return };
-        let took_s = (now_ms - message.made_ms).max(0) as f64 / 1000.0;
-        self.latency = (self.latency.0 + took_s, self.latency.1 + 1);
-        for (bucket, bound) in self.buckets.iter_mut().zip(LATENCY_BOUNDS_S) {
-            *bucket += u64::from(took_s <= bound);
-        }
-    }
-
-    /// Takes out what was dealt with; gives what goes from the disk.
-    fn remove(&mut self, parcel: &Parcel) -> Vec<(String, Option<Vec<u8>>)> {
-        match parcel {
-            Parcel::Message(number, _) => {
-                // Another attempt may have dealt with it, when the settings changed in between.
-                let first = self.outbox.messages.front().is_some_and(|(first, _)| first == number);
-                if first {
-                    self.outbox.messages.pop_front();
-                }
-                vec![(message_key(*number), None)]
-            }
-            Parcel::Alerts(alerts) => {
-                for sent in alerts {
-                    let id = fingerprint(&sent.labels);
-                    // What was told meanwhile still has to go. A NaN never equals itself.
-                    let same = |now: &Notice| {
-                        (now.ends_ms, &now.annotations) == (sent.ends_ms, &sent.annotations)
-                    };
-                    if self.outbox.alerts.get(&id).is_some_and(same) {
-                        self.outbox.alerts.remove(&id);
-                    }
-                }
-                Vec::new()
-            }
-        }
-    }
-
-    fn status(&self, name: &str) -> IntegrationStatus {
-        IntegrationStatus {
-            name: name.to_owned(),
-            kind: self.integration.kind,
-            waiting: self.outbox.len(),
-            outcomes: self.outcomes,
-            latency: self.latency,
-            latency_buckets: self.buckets,
-            last_error: self.outbox.last_error.clone(),
-        }
-    }
-
-    fn undelivered(&self, name: &str, why: &str) -> Vec<Undelivered> {
-        let (attempts, next) = (self.outbox.attempts, Some(self.outbox.next_try_ms));
-        let messages = self.outbox.messages.iter().take(WAITING_SHOWN).map(|(number, message)| {
-            let parcel = Parcel::Message(*number, message.clone());
-            undelivered(name, &parcel, why.to_owned(), attempts, next, message.made_ms)
-        });
-        let alerts: Vec<Notice> = self.outbox.alerts.values().cloned().collect();
-        let since = alerts.iter().map(|notice| notice.starts_ms).min();
-        let alerts = since.map(|since| {
-            undelivered(name, &Parcel::Alerts(alerts), why.to_owned(), attempts, next, since)
-        });
-        messages.chain(alerts).collect()
-    }
-}
-
-fn undelivered(
-    name: &str,
-    parcel: &Parcel,
-    why: String,
-    attempts: u32,
-    next_ms: Option<i64>,
-    now_ms: i64,
-) -> Undelivered {
-    let (title, since_ms) = match parcel {
-        Parcel::Message(_, message) => (message.title(), message.made_ms),
-        Parcel::Alerts(alerts) if alerts.len() == 1 => ("1 alert".to_owned(), now_ms),
-        Parcel::Alerts(alerts) => (format!("{} alerts", alerts.len()), now_ms),
-    };
-    Undelivered { integration: name.to_owned(), title, since_ms, why, attempts, next_ms }
-}
-
 /// What of the groups is not on disk yet.
 fn changes(state: &mut State) -> Vec<(String, Option<Vec<u8>>)> {
     let changed = state.grouping.take_changed();
@@ -431,10 +312,6 @@ fn changes(state: &mut State) -> Vec<(String, Option<Vec<u8>>)> {
         .into_iter()
         .map(|(key, group)| (format!("{GROUPS}{key}"), group.map(|group| to_json(&group))))
         .collect()
-}
-
-fn message_key(number: u64) -> String {
-    format!("{MESSAGES}{number:016x}")
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Vec<u8> {
