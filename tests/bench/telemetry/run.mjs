@@ -29,7 +29,7 @@ import { writeBook } from "./book.mjs";
 import { OFF_STEP_MS, STEP_MS, fleet } from "./data.mjs";
 import { QUERIES, STEPS, compare, time } from "./queries.mjs";
 import { Server, ask, endAll, sleep } from "./servers.mjs";
-import { spans } from "./spans.mjs";
+import { search, store } from "./spans.mjs";
 import { labelFields, remoteWrite } from "./wire.mjs";
 
 const root = new URL("../../..", import.meta.url).pathname;
@@ -221,10 +221,16 @@ async function disk() {
 }
 
 async function traces() {
-  const found = await spans(options.loggia, Number(options.spans), Number(options.runs));
-  console.log(`\nspans: ${found.stored} stored from OTLP protobuf in ${found.seconds.toFixed(2)} s: ${(found.stored / found.seconds / 1000).toFixed(0)} thousand a second (wanted: 200), cpu ${((found.cpu / found.stored) * 1e6).toFixed(1)} us each`);
-  console.log(`memory ${found.idle.toFixed(0)} MiB before, ${found.pss.toFixed(0)} MiB after; ${found.held} spans in memory; ${(found.disk / found.stored).toFixed(0)} bytes a span on disk`);
-  for (const { name, ms, found: count } of found.searches) console.log(`search by ${name}: ${ms.toFixed(2)} ms, ${count} traces (wanted: below 5 ms)`);
+  const [count, rounds] = [Number(options.spans), []];
+  for (let round = 0; round < Number(options.loads); round++) rounds.push(await store(options.loggia, count));
+  const middle = (of) => median(rounds.map(of));
+  const rate = middle(({ stored, seconds }) => stored / seconds / 1000);
+  const { stored, idle, pss, held, disk } = rounds.at(-1);
+  console.log(`\nspans: ${stored} stored from OTLP protobuf at ${rate.toFixed(0)} thousand a second (wanted: 200), cpu ${middle(({ cpu }) => (cpu / stored) * 1e6).toFixed(1)} us each`);
+  console.log(`memory ${idle.toFixed(0)} MiB before, ${pss.toFixed(0)} MiB after; ${held} spans in memory; ${(disk / stored).toFixed(0)} bytes a span on disk`);
+  const found = await search(options.loggia, count, Number(options.runs));
+  console.log(`search over ${found.held} spans in memory (--trace-memory 2GB; ${found.pss.toFixed(0)} MiB):`);
+  for (const { name, ms, found: traces } of found.searches) console.log(`  by ${name}: ${ms.toFixed(2)} ms, ${traces} traces (wanted: below 5 ms)`);
 }
 
 async function book() {

@@ -48,9 +48,9 @@ export const KINDS = {
     ready: "/readyz",
     write: "/prometheus/api/v1/write",
     api: "/prometheus/api/v1",
-    command: ({ program, port, folder, book }) => [
+    command: ({ program, port, folder, book, flags }) => [
       program,
-      ["serve", book ?? writeEmptyBook(folder), "--port", port, "--otlp-grpc-port", "0", "--otlp-http-port", "0", "--no-watch", ...(process.env.BENCH_MEMORY ? ["--in-memory"] : ["--data-dir", join(folder, "data")])],
+      ["serve", book ?? writeEmptyBook(folder), "--port", port, "--otlp-grpc-port", "0", "--otlp-http-port", "0", "--no-watch", "--data-dir", join(folder, "data"), ...(flags ?? [])],
     ],
   },
   prometheus: {
@@ -82,16 +82,16 @@ function writeEmptyBook(folder) {
 
 /** A server in a folder of its own; ends when `end` is called, at the latest with this process. */
 export class Server {
-  static async start(kind, program, { book } = {}) {
+  static async start(kind, program, { book, flags } = {}) {
     const server = new Server();
     Object.assign(server, { kind, ...KINDS[kind], folder: mkdtempSync(join(tmpdir(), `bench-${kind}-`)) });
     const port = String(await freePort());
     server.url = `http://127.0.0.1:${port}`;
     server.agent = new Agent({ keepAlive: true, maxSockets: 16 });
-    const [command, args] = server.command({ program, port, folder: server.folder, book });
+    const [command, args] = server.command({ program, port, folder: server.folder, book, flags });
     server.process = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
     server.said = "";
-    server.process.stderr.on("data", (text) => (server.said = (server.said + text).slice(-8000)));
+    server.process.stderr.on("data", (text) => (server.said = (server.said + text).slice(-4000)));
     running.add(server);
     await server.isReady();
     return server;

@@ -9,6 +9,8 @@ const SPANS_PER_TRACE = 8;
 const TRACES_PER_REQUEST = 1000;
 const SERVICES = ["gateway", "auth", "users", "catalog", "orders", "payments", "shipping", "notifications", "analytics", "search"];
 const OPERATIONS = 12;
+/** Memory for the traces that are searched: the usual bound, 48 MiB, holds some 100,000 spans. */
+const TRACE_MEMORY = "2GB";
 
 /** OTLP requests with `count` spans of the last minute before `endMs`, made before any clock runs. */
 export function requests(count, endMs) {
@@ -47,28 +49,46 @@ export function requests(count, endMs) {
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
-/** Stores `count` spans in a fresh Loggia over four connections, then searches; gives the figures. */
-export async function spans(program, count, runs, book) {
+/** Sends requests over four connections; gives seconds from the first byte to the last answer. */
+async function send(server, sent) {
+  const left = [...sent];
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let next = left.shift(); next; next = left.shift()) {
+        const headers = { "content-type": "application/x-protobuf" };
+        const answer = await ask(`${server.url}/otlp/v1/traces`, { method: "POST", headers, body: next.body, agent: server.agent });
+        if (answer.status !== 200) throw new Error(`spans: ${answer.status} ${answer.body.toString().slice(0, 200)}`);
+        if (answer.body.length > 0) throw new Error(`spans were refused: ${answer.body.toString()}`);
+      }
+    }),
+  );
+  return (performance.now() - start) / 1000;
+}
+
+const figure = async (server, name) => Number(new RegExp(`^${name} (\\S+)`, "m").exec((await ask(`${server.url}/metrics`)).body.toString())?.[1]);
+
+/** Stores `count` spans in a fresh Loggia, with the usual bounds; gives the figures. */
+export async function store(program, count) {
   const sent = requests(count, Date.now());
-  const server = await Server.start("loggia", program, { book });
+  const server = await Server.start("loggia", program);
   try {
     const before = { cpu: server.cpu(), pss: server.pss() };
-    const left = [...sent];
-    const start = performance.now();
-    await Promise.all(
-      Array.from({ length: 4 }, async () => {
-        for (let next = left.shift(); next; next = left.shift()) {
-          const headers = { "content-type": "application/x-protobuf" };
-          const answer = await ask(`${server.url}/otlp/v1/traces`, { method: "POST", headers, body: next.body, agent: server.agent });
-          if (answer.status !== 200) throw new Error(`spans: ${answer.status} ${answer.body.toString().slice(0, 200)}`);
-          if (answer.body.length > 0) throw new Error(`spans were refused: ${answer.body.toString()}`);
-        }
-      }),
-    );
-    const seconds = (performance.now() - start) / 1000;
-    const stored = sent.reduce((sum, { spans }) => sum + spans, 0);
+    const seconds = await send(server, sent);
     const cpu = server.cpu() - before.cpu;
-    const pss = server.pss();
+    await sleep(15_000);
+    const stored = sent.reduce((sum, { spans }) => sum + spans, 0);
+    return { stored, seconds, cpu, idle: before.pss, pss: server.pss(), held: await figure(server, "loggia_spans"), disk: server.disk() };
+  } finally {
+    await server.end();
+  }
+}
+
+/** Searches among `count` spans, all of them in memory; gives milliseconds by search. */
+export async function search(program, count, runs) {
+  const server = await Server.start("loggia", program, { flags: ["--trace-memory", TRACE_MEMORY] });
+  try {
+    await send(server, requests(count, Date.now()));
     await sleep(1000);
     const searches = [];
     for (const [name, query] of [
@@ -87,9 +107,7 @@ export async function spans(program, count, runs, book) {
       }
       searches.push({ name, ms: median(took), found });
     }
-    const metrics = (await ask(`${server.url}/metrics`)).body.toString();
-    const held = Number(/^loggia_spans (\S+)/m.exec(metrics)?.[1]);
-    return { stored, seconds, cpu, pss, idle: before.pss, held, searches, disk: server.disk() };
+    return { held: await figure(server, "loggia_spans"), pss: server.pss(), searches };
   } finally {
     await server.end();
   }
