@@ -2,7 +2,7 @@
 //!
 //! [`Query`](crate::Query) makes one per evaluation. It holds the limits and collects the annotations.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use series::{Labels, Storage};
 
@@ -20,7 +20,27 @@ pub(crate) struct Evaluator<'a> {
     /// What `end()` and `@ end()` mean: the last step, or later when the range is no multiple of the step.
     pub(crate) end: i64,
     pub(crate) notes: Notes<'a>,
-    pub(crate) samples: Cell<usize>,
+    pub(crate) spent: Spent<'a>,
+}
+
+/// What a query used so far; shared by the threads that work on it.
+pub(crate) struct Spent<'a> {
+    limits: &'a Limits,
+    samples: AtomicUsize,
+}
+
+impl Spent<'_> {
+    /// Counts samples read or made against the limit, and looks at the deadline.
+    pub(crate) fn charge(&self, samples: usize) -> Result<(), EvalError> {
+        let before = self.samples.fetch_add(samples, Relaxed);
+        if before.saturating_add(samples) > self.limits.samples {
+            return Err(EvalError::TooManySamples { limit: self.limits.samples });
+        }
+        if self.limits.is_over() {
+            return Err(EvalError::Timeout);
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Evaluator<'a> {
@@ -31,7 +51,14 @@ impl<'a> Evaluator<'a> {
         text: &'a str,
     ) -> Self {
         let (notes, end) = (Notes::new(text), query.end());
-        Evaluator { storage, limits, query, end, notes, samples: Cell::new(0) }
+        Evaluator {
+            storage,
+            limits,
+            query,
+            end,
+            notes,
+            spent: Spent { limits, samples: AtomicUsize::new(0) },
+        }
     }
 
     /// The value of `node` at all `steps`.
@@ -118,17 +145,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Counts samples read or made against the limit, and looks at the deadline.
+    /// As [`Spent::charge`].
     pub(crate) fn charge(&self, samples: usize) -> Result<(), EvalError> {
-        let used = self.samples.get().saturating_add(samples);
-        self.samples.set(used);
-        if used > self.limits.samples {
-            return Err(EvalError::TooManySamples { limit: self.limits.samples });
-        }
-        if self.limits.is_over() {
-            return Err(EvalError::Timeout);
-        }
-        Ok(())
+        self.spent.charge(samples)
     }
 }
 

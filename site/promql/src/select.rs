@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use series::{Labels, Sample};
+use rayon::prelude::*;
+use series::{Labels, Sample, SeriesData};
 
 use crate::ast::{At, Kind, Node, Selector, Shift};
 use crate::eval::{Evaluator, blank};
@@ -12,6 +13,11 @@ use crate::grid::{Row, Steps, is_present};
 use crate::limits::EvalError;
 use crate::notes::for_metric;
 use crate::over_time::{OverTime, Traits, Window};
+
+/// From so many series on, threads share the work: below, handing it over costs as much.
+const MANY_SERIES: usize = 256;
+/// Series that a thread takes at a time.
+const SERIES_AT_A_TIME: usize = 64;
 
 /// Where the windows of a range expression end, and how long they are.
 #[derive(Debug, Clone, Copy)]
@@ -191,37 +197,55 @@ impl Evaluator<'_> {
             .find(is_range)
             .ok_or_else(|| EvalError::Invalid("expected a range vector".to_owned()))?;
         let params = self.params(function, args.iter().filter(|arg| !is_range(arg)), steps)?;
-        let mut rows = Vec::new();
-        self.each_range(range, steps, &mut |series| {
-            let mut row = Row {
-                labels: series.labels.clone(),
-                nameless: series.nameless || function.traits != Traits::KeepsName,
-                values: blank(steps),
-            };
-            let counter = function.traits == Traits::Counter;
-            let falls = if counter { Falls::of(series.samples) } else { Falls::default() };
-            series.slide(|i, window, start, end| {
-                let window = Window {
-                    samples: &series.samples[window.clone()],
-                    falls: falls.within(window),
-                    start,
-                    end,
-                    now: steps.time(i),
-                    params: &params[i],
-                };
-                if let Some(v) = (function.value)(&window) {
-                    row.values[i] = v;
-                }
-            });
-            if !row.is_empty() {
-                if function.traits == Traits::Counter {
-                    self.note_if_no_counter(series.labels, range.at);
-                }
-                rows.push(row);
+        let row = |series: Ranged<'_>| windowed(function, &params, steps, series);
+        let rows = match &range.kind {
+            Kind::Range { selector, range_ms } => {
+                let span = self.span(&selector.shift, steps, *range_ms);
+                self.each_raw_beside(selector, span, &row)?
             }
-            Ok(())
-        })?;
+            _ => {
+                let mut rows = Vec::new();
+                self.each_range(range, steps, &mut |series| {
+                    rows.extend(row(series));
+                    Ok(())
+                })?;
+                rows
+            }
+        };
+        if function.traits == Traits::Counter {
+            rows.iter().for_each(|row| self.note_if_no_counter(&row.labels, range.at));
+        }
         Ok(rows)
+    }
+
+    /// The rows of stored series in their order; many are worked on by several threads.
+    fn each_raw_beside(
+        &self,
+        selector: &Selector,
+        span: Span,
+        row: &(impl Fn(Ranged<'_>) -> Option<Row> + Sync),
+    ) -> Result<Vec<Row>, EvalError> {
+        let (from, to) = (span.earliest() + 1, span.last_end());
+        let found = self.storage.select(&selector.matchers, from, to);
+        let spent = &self.spent;
+        let rows = |part: &[SeriesData]| {
+            let (mut rows, mut samples) = (Vec::with_capacity(part.len()), Vec::new());
+            for data in part {
+                samples.clear();
+                data.decode_into(from, to, &mut samples);
+                samples.retain(|sample: &Sample| !sample.is_stale());
+                spent.charge(samples.len() + span.steps.count)?;
+                let labels = &data.labels;
+                rows.extend(row(Ranged { labels, nameless: false, samples: &samples, span }));
+            }
+            Ok(rows)
+        };
+        if found.len() < MANY_SERIES {
+            return rows(&found);
+        }
+        let parts: Result<Vec<Vec<Row>>, EvalError> =
+            found.par_chunks(SERIES_AT_A_TIME).map(rows).collect();
+        Ok(parts?.into_iter().flatten().collect())
     }
 
     /// The scalar arguments at each step, checked.
@@ -287,6 +311,36 @@ impl Ranged<'_> {
             }
         }
     }
+}
+
+/// A window function over one series; `None` without a value at any step.
+fn windowed(
+    function: OverTime,
+    params: &[Vec<f64>],
+    steps: Steps,
+    series: Ranged<'_>,
+) -> Option<Row> {
+    let mut row = Row {
+        labels: series.labels.clone(),
+        nameless: series.nameless || function.traits != Traits::KeepsName,
+        values: blank(steps),
+    };
+    let counter = function.traits == Traits::Counter;
+    let falls = if counter { Falls::of(series.samples) } else { Falls::default() };
+    series.slide(|i, window, start, end| {
+        let window = Window {
+            samples: &series.samples[window.clone()],
+            falls: falls.within(window),
+            start,
+            end,
+            now: steps.time(i),
+            params: &params[i],
+        };
+        if let Some(v) = (function.value)(&window) {
+            row.values[i] = v;
+        }
+    });
+    (!row.is_empty()).then_some(row)
 }
 
 /// Samples that are looked at one by one before the rest is searched: most steps pass one or two.

@@ -493,3 +493,46 @@ fn damage_is_survived_and_told() {
     assert!(faults.is_empty(), "{outcomes:?} {faults:#?}");
     assert!(outcomes["told"] > 10 && outcomes.values().sum::<usize>() > 25, "{outcomes:?}");
 }
+
+#[test]
+fn who_sends_an_hour_after_the_fact_can_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let backend = world.open().unwrap();
+    // Half an hour after the end of a block, which is long enough to write it.
+    world.pass(HOUR_MS - world.now() % HOUR_MS + HOUR_MS / 2);
+    let times: Vec<i64> = (1..=60).rev().map(|minute| world.now() - minute * 60_000).collect();
+    for t in &times {
+        send_sample(&backend, "backfilled", *t, 1.0);
+        world.pass(10_000);
+        backend.tidy();
+        assert!(backend.metrics.floor() <= *t, "closed while it is filled");
+    }
+    backend.tidy();
+    assert_eq!(backend.metrics.floor(), times[59] - times[59] % HOUR_MS, "closed when it is over");
+    drop(backend);
+    let backend = world.open().unwrap();
+    let matchers = [Matcher::equal("__name__", "backfilled")];
+    let found = backend.metrics.select(&matchers, times[0], world.now());
+    assert_eq!(found[0].samples(times[0], world.now()).len(), times.len());
+}
+
+#[test]
+fn who_is_always_late_does_not_keep_all_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::new(folder.path());
+    let backend = world.open().unwrap();
+    let late_ms = 90 * 60_000;
+    for _ in 0..6 * 6 {
+        // Refused once its block is closed.
+        let metrics: ExportMetricsServiceRequest = serde_json::from_value(json!({"resourceMetrics": [{
+            "resource": resource(), "scopeMetrics": [{"metrics": [{"name": "late", "gauge": {"dataPoints": [
+                {"asDouble": 1.0, "timeUnixNano": ns(world.now() - late_ms)}]}}]}]}]}))
+        .unwrap();
+        backend.accept_metrics(metrics);
+        send_sample(&backend, "timely", world.now(), 1.0);
+        backend.tidy();
+        world.pass(10 * 60_000);
+    }
+    assert!(backend.metrics.floor() > world.now() - 3 * HOUR_MS);
+}

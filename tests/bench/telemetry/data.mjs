@@ -103,7 +103,7 @@ function gauges(rng) {
   return series;
 }
 
-/** All series, one shuffled order for everybody left out: as a scrape has them, service by service. */
+/** All series, in the order in which services would expose them. */
 export function fleet(copies = 1) {
   const rng = random(5);
   const all = [];

@@ -14,15 +14,16 @@
 //   --prometheus PATH  (prometheus)    --victoriametrics PATH  (victoria-metrics)
 //   --install          installs the last two with apt-get when they are missing
 //
-// All three take Prometheus remote write: one sample of each of 2,500 series a request, over four connections, as
-// answers to them allow. Queries go over kept connections, in turns, so that whatever else the machine does hits all alike;
-// the answer's bytes are read and not parsed. VictoriaMetrics is asked past its cache of results. Answers are compared:
-// those of Prometheus have to be equal (within 1e-6), those of VictoriaMetrics alike (within 25 %), because its rates begin
-// at the sample before the window and extrapolate nothing. `cpu` is what the processors worked for it.
+// All three take Prometheus remote write: one sample of each of 2,500 series a request, over four connections, the next
+// one after the answer. Loggia and Prometheus answer when the samples are in their journals, VictoriaMetrics when they are
+// in its memory. Each loading is a fresh start. Queries go over kept connections, in turns, so that whatever else the
+// machine does hits all alike; the answer's bytes are read and not parsed. VictoriaMetrics is asked past its cache of
+// results. Answers are compared: those of Prometheus have to be equal (within 1e-6), those of VictoriaMetrics alike (within
+// 25 %), because its rates begin at the sample before the window and extrapolate nothing. `cpu` is what the processors
+// worked for it. Spans are kept on disk as usual; all of them are in memory only where the searches are timed.
 import { spawnSync } from "node:child_process";
 import { cpus, loadavg } from "node:os";
-import { existsSync } from "node:fs";
-import { rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeBook } from "./book.mjs";
@@ -58,7 +59,7 @@ const { values: options } = parseArgs({
 });
 
 if (options.help) {
-  const text = (await import("node:fs")).readFileSync(new URL(import.meta.url), "utf8");
+  const text = readFileSync(new URL(import.meta.url), "utf8");
   console.log(text.slice(0, text.indexOf("\nimport ")).replace(/^\/\/ ?/gm, ""));
   process.exit(0);
 }
