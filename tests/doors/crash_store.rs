@@ -25,7 +25,7 @@ const KILLS_OF_ONE: usize = 25;
 /// Characters of noise with each trace, so that files of the database fill and are merged while it is killed.
 const NOISE: usize = 2_000;
 /// The planted fault: every so manieth request is acknowledged and not written down.
-const LOSE_EVERY: u64 = 50;
+const LOSE_EVERY: u64 = 5;
 /// Series, each with one sample a request.
 const SERIES: usize = 5;
 /// A sample is late by less than this, ms of the fast clock; ten minutes are allowed.

@@ -64,7 +64,7 @@ const REFUSED: [&str; 26] = [
     "hostile-xychart_neg",
     "injection-s3",
 ];
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_diagram_can_be_looked_at_closely() {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{binary, free_port, get, run_to_end, send, serve, within};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia]\n[output.loggia.services.gateway]\n\
                     [output.loggia.services.orders]\n[output.loggia.services.payments]\n";
 const PAGE: &str = "# Shop\n\n```mermaid\ngraph LR\n  gateway[Gateway] --> orders[Orders]\n  \

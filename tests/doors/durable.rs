@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{Program, binary, free_port, get, run_to_end, send, within};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PAGE: &str = "# Shop\n\n```kpi-grid\n[{\"label\": \"Orders\", \"value\": \"< 100\", \
                     \"query\": \"shop_orders\"}]\n```\n";

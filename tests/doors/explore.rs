@@ -36,7 +36,10 @@ fn questions_are_answered_in_a_page() {
     let ask = |query: &str, more: &str| {
         get(&format!("{url}/live/explore?query={}{more}", encoded(query))).unwrap()
     };
-    within("the target is scraped", SOON, || {
+    within("the target is scraped twice", SOON, || {
+        ask("min(count_over_time(shop_stock[1m])) >= 2", "").text().contains("1 series")
+    });
+    within("the chart has a step with it", SOON, || {
         let text = ask("shop_stock", "").text();
         text.contains("12 series") && text.contains("the 8 with the largest")
     });

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 use tests::{Program, binary, free_port, get, send, serve, until};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// One trace: `user` calls the first name, each name the next one.
 fn chain(trace: usize, names: &[String]) -> String {

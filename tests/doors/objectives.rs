@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{Program, binary, foreign, free_port, get, run_to_end, within};
 
@@ -129,11 +130,14 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap()
 }
 
-/// A target that answers every scrape with the same.
+/// A target that answers every scrape with the same: its samples end when it is first asked.
 fn target(runtime: &tokio::runtime::Runtime) -> String {
-    let body = exposition(now_ms() - 5_000);
-    let router =
-        axum::Router::new().route("/metrics", axum::routing::get(|| async move { body.clone() }));
+    let body: Arc<OnceLock<String>> = Arc::default();
+    let answer = move || {
+        let body = body.get_or_init(|| exposition(now_ms())).clone();
+        async move { body }
+    };
+    let router = axum::Router::new().route("/metrics", axum::routing::get(answer));
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let addr = listener.local_addr().unwrap();
     runtime.spawn(async move { axum::serve(listener, router).await });

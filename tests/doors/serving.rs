@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 use tests::{Program, binary, free_port, get, send, until, within};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 struct Served {
     program: Program,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tests::{Program, binary, free_port, get, within};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const METRICS: &str = "# TYPE shop_orders gauge\nshop_orders 42\n";
 /// `clerk:open sesame`, as HTTP packs it.
 const PACKED: &str = "Basic Y2xlcms6b3BlbiBzZXNhbWU=";

@@ -6,11 +6,15 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A book is served within this time, a hostile one on a busy machine too.
 const SERVED: Duration = Duration::from_secs(120);
+/// Ports that tests listen on.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u32 = 10_000;
 
 /// A program gets this long to end by itself before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -43,10 +47,19 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// A port that was free a moment ago.
+/// A port that is free and was not handed out before. It lies below those that the system gives to clients, so that nobody
+/// takes it by chance before it is listened on.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port can be had");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let nth = HANDED_OUT.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(211).wrapping_add(nth) % PORTS;
+        let port = FIRST_PORT + u16::try_from(place).expect("there are fewer ports than that");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+        assert!(nth < PORTS, "no port of {PORTS} is free");
+    }
 }
 
 /// `loggia serve DIR` at free ports, and the address of its book, once it answers.

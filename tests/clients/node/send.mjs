@@ -2,7 +2,7 @@
 //
 //     node send.mjs grpc|proto|json ENDPOINT SERVICE
 //
-// Prints the ids of what was sent as JSON. tests/doors/clients.rs starts it and knows the data.
+// Prints the ids of what was sent as JSON. tests/doors/clients/mod.rs starts it and knows the data.
 
 import { context, SpanKind, SpanStatusCode, trace, TraceFlags } from "@opentelemetry/api";
 import { SeverityNumber } from "@opentelemetry/api-logs";

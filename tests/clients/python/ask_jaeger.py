@@ -2,7 +2,7 @@
 
     ask_jaeger.py URL SERVICE TRACE
 
-`tests/doors/clients.rs` starts it and knows what should come out.
+`tests/doors/clients/mod.rs` starts it and knows what should come out.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     send.py grpc|http ENDPOINT SERVICE
 
-Prints the ids of what was sent as JSON. `tests/doors/clients.rs` starts it and knows the data.
+Prints the ids of what was sent as JSON. `tests/doors/clients/mod.rs` starts it and knows the data.
 """
 
 import json

@@ -101,8 +101,12 @@ impl Server {
                 _ => {
                     let answer = state.answers.pop_front();
                     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                    state.heard.push(Heard { path, headers, body, taken: answer.is_none() });
-                    (answer.unwrap_or("202 Accepted"), "{}".to_owned())
+                    let taken = answer.is_none();
+                    // As many servers do, it repeats what it was asked.
+                    let said =
+                        if taken { "{}".to_owned() } else { format!("cannot take {headers}") };
+                    state.heard.push(Heard { path, headers, body, taken });
+                    (answer.unwrap_or("202 Accepted"), said)
                 }
             };
             drop(state);

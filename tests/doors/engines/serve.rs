@@ -21,15 +21,6 @@ fn json(url: &str, path: &str) -> Value {
     serde_json::from_str(&text(url, path)).unwrap_or_default()
 }
 
-/// A port at which nobody listens and that no connection gets by chance while nobody does: below those that the system
-/// hands out.
-fn quiet_port(nth: u32) -> u16 {
-    let from = std::process::id() * 2 + nth;
-    let ports = (0..8_000_u32).map(|i| 20_000 + u16::try_from((from + 2 * i) % 8_000).unwrap());
-    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.into_iter().find(free).unwrap()
-}
-
 fn prometheus(program: &Path, folder: &Path, port: u16) -> Program {
     let config = folder.join("prometheus.yml");
     let target = format!("{{targets: ['127.0.0.1:{port}']}}");
@@ -60,7 +51,7 @@ fn book(folder: &Path, metrics: u16, traces: u16) {
     std::fs::write(folder.join("src/index.md"), PAGE).unwrap();
     let toml = format!(
         "[book]\ntitle = \"Shop\"\n\n[output.loggia]\ndata-dir = false\n\
-         metrics = {{ url = \"http://127.0.0.1:{metrics}\", timeout = \"2s\" }}\n\
+         metrics = {{ url = \"http://127.0.0.1:{metrics}\", timeout = \"10s\" }}\n\
          traces = \"jaeger+http://127.0.0.1:{traces}\"\n"
     );
     std::fs::write(folder.join("book.toml"), toml).unwrap();
@@ -70,7 +61,7 @@ fn book(folder: &Path, metrics: u16, traces: u16) {
 fn pages_show_what_other_engines_tell_and_for_how_long_they_have_not() {
     let Some(engine) = foreign("prometheus") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let [metrics, traces, site] = [quiet_port(0), quiet_port(1), free_port()];
+    let [metrics, traces, site] = [free_port(), free_port(), free_port()];
     book(folder.path(), metrics, traces);
     let mut command = Command::new(binary("loggia"));
     command.arg("serve").arg(folder.path()).args(["--no-watch", "--port", &site.to_string()]);

@@ -150,7 +150,9 @@ impl Sources {
             .map(|kept| kept.expect("what was not known was asked"))
             .collect();
         let worth = |(question, (_, answer)): &(&Question, &Kept)| {
-            (question.fresh_s > 0 || question.shape != QuestionShape::Instant) && answer.is_ok()
+            // Where there is nothing yet, something may come with the next scrape.
+            (question.fresh_s > 0 || question.shape != QuestionShape::Instant)
+                && answer.as_ref().is_ok_and(|value| !is_empty(value))
         };
         *kept = questions
             .iter()
@@ -200,6 +202,14 @@ impl Sources {
         let line =
             |(source, condition): (&str, Condition)| format!("  {source:<9} {}", condition.name);
         metrics.into_iter().chain(traces).map(line).collect()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Vector(vector) => vector.is_empty(),
+        Value::Matrix(matrix) => matrix.is_empty(),
+        Value::Scalar { .. } | Value::String { .. } => false,
     }
 }
 

@@ -22,6 +22,8 @@ const STEPS: i64 = 240;
 const USUAL_RANGE_S: u32 = 900;
 /// Lines of the chart; of more series those with the largest values now are drawn.
 const LINES_MAX: usize = 8;
+/// Questions that are worked on at a time; others wait.
+pub(super) const EXPLORERS_MAX: usize = 4;
 /// Characters of an answer that is text.
 const TEXT_MAX: usize = 20_000;
 
@@ -55,6 +57,14 @@ pub(super) async fn page(
     let answer = match query.is_empty() {
         true => None,
         false => {
+            let Ok(_place) = app.exploring.acquire().await else {
+                return problem_page(
+                    &app,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server is about to stop",
+                    "Ask again once it has started anew.",
+                );
+            };
             let (asking, text) = (Arc::clone(&app), query.clone());
             let work = tokio::task::spawn_blocking(move || explore(&asking, &text, range_s));
             Some(work.await.unwrap_or_else(|error| {

@@ -37,6 +37,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use telemetry::Backend;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -98,6 +99,7 @@ pub(crate) struct App {
     evidence: channel::Sender<Arc<Evidence>>,
     files: RwLock<Files>,
     events: events::Cache,
+    exploring: Semaphore,
     search: search::Live,
     alerting: alerts::Alerting,
     started: Instant,
@@ -212,6 +214,7 @@ impl App {
             shown: channel::Sender::new(Shown::first(book, assets, tick::now_ms())),
             files: RwLock::default(),
             events: events::Cache::default(),
+            exploring: Semaphore::new(explore::EXPLORERS_MAX),
             search: search::Live::default(),
             started: Instant::now(),
             token,

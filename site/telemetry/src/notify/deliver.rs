@@ -88,12 +88,25 @@ pub(super) fn deliver(
         request = request.header(name, value);
     }
     match request.send(body.to_string()) {
-        Ok(answer) => judge(answer),
+        Ok(answer) => judge(answer, &url, key.as_deref()),
         Err(error) => Delivery::Later(words(&error), None),
     }
 }
 
-fn judge(mut answer: Response<Body>) -> Delivery {
+/// The answer's text without the secrets that the request held: many servers repeat the path in it.
+fn without_secrets(text: &str, url: &str, key: Option<&str>) -> String {
+    let place = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (path, query) = match place.find('/') {
+        Some(at) => place[at..].split_once('?').unwrap_or((&place[at..], "")),
+        None => ("", ""),
+    };
+    let parts = path.split('/').chain([path, query]).chain(key).filter(|part| part.len() > 3);
+    let mut parts: Vec<&str> = parts.collect();
+    parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.len()));
+    parts.iter().fold(text.to_owned(), |text, part| text.replace(part, "…"))
+}
+
+fn judge(mut answer: Response<Body>, url: &str, key: Option<&str>) -> Delivery {
     let status = answer.status().as_u16();
     if (200..300).contains(&status) {
         return Delivery::Delivered;
@@ -102,6 +115,7 @@ fn judge(mut answer: Response<Body>) -> Delivery {
     let asked = asked.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     let text =
         answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string().unwrap_or_default();
+    let text = without_secrets(&text, url, key);
     let text: String =
         text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(ANSWER_SHOWN).collect();
     let why = match text.is_empty() {
@@ -129,5 +143,27 @@ fn words(error: &ureq::Error) -> String {
         Error::ConnectionFailed => "no connection".to_owned(),
         Error::Tls(_) | Error::Rustls(_) => format!("no secure connection: {error}"),
         _ => "the request failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_without_secrets() {
+        for (text, url, key, expected) in [
+            (
+                "Cannot POST /services/T0/B0/SECRET",
+                "https://x.org/services/T0/B0/SECRET",
+                None,
+                "Cannot POST …",
+            ),
+            ("no SECRET here", "https://x.org/services/SECRET?a=b", None, "no … here"),
+            ("bad token abcd", "https://x.org", Some("abcd"), "bad token …"),
+            ("busy", "https://x.org/hook", Some("abcd"), "busy"),
+        ] {
+            assert_eq!(without_secrets(text, url, key), expected, "{url}");
+        }
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! `runner` calls it at aligned times; `alert` knows the states. Results go to the backend's metrics.
 
-use super::alert::{ALERT_NAME, ALERTS_FOR_STATE, Active, Alert, Found, Terms, pairs, restored};
+use super::alert::{
+    ALERT_NAME, ALERTS_FOR_STATE, Active, Alert, AlertState, Found, Terms, pairs, restored,
+};
 use super::file::{AlertPart, Rule, RuleGroup};
 use super::notice::Hears;
 use super::template::{Alerting, QuerySample, Surroundings, Template, query_escaped};
@@ -351,6 +353,11 @@ impl Alert {
     fn restore(&mut self, since: Option<i64>, hold_ms: i64, now_ms: i64) {
         let Some(since) = since else { return };
         self.active_ms = since;
+        // What fired before the stop fires now, so that its end is told should it be over at the next look.
+        if self.state == AlertState::Pending && now_ms - since >= hold_ms {
+            self.state = AlertState::Firing;
+            self.fired_ms = Some(now_ms);
+        }
         // What fires already fires since then.
         if let Some(fired) = &mut self.fired_ms {
             *fired = (*fired).min((since + hold_ms).min(now_ms));
