@@ -36,7 +36,9 @@ export async function refresh() {
   const newer = next.getElementById("theme");
   if (style && newer && style.textContent !== newer.textContent) style.textContent = newer.textContent;
   document.body.dataset.shape = next.body.dataset.shape || "";
-  document.body.dataset.version = next.body.dataset.version || "";
+  const { version } = next.body.dataset;
+  if (version === undefined) delete document.body.dataset.version;
+  else document.body.dataset.version = version;
   restore();
   arrived("refresh");
   requestAnimationFrame(() => requestAnimationFrame(() => document.documentElement.style.removeProperty("overflow-anchor")));

@@ -46,7 +46,7 @@
   /** @type {any} */ (window).loggiaSearch = (/** @type {string} */ name, /** @type {any} */ value) => loaded.get(name)?.give(value);
 
   /** Whether the index may change while the page is open. */
-  const follows = () => "reload" in document.body.dataset;
+  const follows = () => "version" in document.body.dataset;
 
   /** A file of the index. @param {string} name @returns {Promise<any>} */
   function load(name) {
