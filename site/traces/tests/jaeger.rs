@@ -7,6 +7,7 @@ mod suites;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 use traces::{AttributeFilter, Search, StoreLimits, TraceId, TraceStore};
 
@@ -74,7 +75,11 @@ fn check(file: &str, patterns: bool) {
         let found: BTreeSet<TraceId> = found.into_iter().map(|trace| trace.id).collect();
         assert_eq!(found, expected, "{}", query["Caption"]);
     }
-    println!("{} queries of {file} find exactly their traces", queries.len());
+    std::io::stderr()
+        .write_all(
+            format!("{} queries of {file} find exactly their traces\n", queries.len()).as_bytes(),
+        )
+        .expect("standard error can be written to");
 }
 
 #[test]

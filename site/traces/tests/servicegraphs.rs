@@ -2,6 +2,7 @@
 
 mod suites;
 
+use std::io::Write as _;
 use traces::{ServiceGraph, StoreLimits, TraceStore};
 
 /// When the spans arrive, milliseconds since 1970.
@@ -44,6 +45,9 @@ fn check(file: &str, edges: &[&str], expired: u64) {
         .collect();
     assert_eq!(found, edges, "{file}");
     assert_eq!(graph.expired, expired, "{file}");
+    std::io::stderr()
+        .write_all(format!("{file}: all {} edges\n", edges.len()).as_bytes())
+        .expect("standard error can be written to");
 }
 
 #[test]
