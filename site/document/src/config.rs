@@ -3,6 +3,11 @@
 //! `loggia` hands in the text. All mistakes are reported, each with its place; what is right is used.
 
 mod engine;
+mod reader;
+
+pub(crate) use reader::Reader;
+
+use reader::{tables_of, wrong};
 
 use crate::findings::Findings;
 use crate::{
@@ -10,7 +15,6 @@ use crate::{
     ServiceId, checks, mdbook, objective, parse_retention, parse_retention_size, suggest,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
-use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -196,150 +200,7 @@ const OBJECTIVE: &[&str] = &[
 ];
 const KPI: &[&str] = &["query", "unit", "claim", "window", "service", "link"];
 
-/// The tables inside the table `key`, in the order of the file.
-fn tables_of<'t>(
-    parent: &'t DeTable<'t>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) -> Vec<(String, &'t DeTable<'t>, Range<usize>)> {
-    let Some(reader) = Reader::below(parent, key, findings) else { return Vec::new() };
-    let mut found = Vec::new();
-    for (name, value) in reader.table.iter() {
-        match value.get_ref() {
-            DeValue::Table(table) => found.push((name.get_ref().to_string(), table, name.span())),
-            other => wrong(reader.findings, value.span(), name.get_ref(), "a table", other),
-        }
-    }
-    found.sort_by_key(|(_, _, span)| span.start);
-    found
-}
-
-fn wrong(
-    findings: &mut Findings<'_>,
-    span: Range<usize>,
-    key: &str,
-    wanted: &str,
-    got: &DeValue<'_>,
-) {
-    findings.report(
-        Code::Config,
-        span,
-        format!("`{key}` must be {wanted}, not {}", got.type_str()),
-        format!("write `{key}` as {wanted}"),
-    );
-}
-
-/// One table, read key by key; a wrong type is a finding and counts as absent.
-pub(crate) struct Reader<'t, 'f, 'a> {
-    pub(crate) table: &'t DeTable<'t>,
-    name: &'t str,
-    pub(crate) findings: &'f mut Findings<'a>,
-    span: Range<usize>,
-}
-
 impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
-    pub(crate) fn below(
-        parent: &'t DeTable<'t>,
-        key: &'t str,
-        findings: &'f mut Findings<'a>,
-    ) -> Option<Self> {
-        let value = parent.get(key)?;
-        match value.get_ref() {
-            DeValue::Table(table) => Some(Self { table, name: key, findings, span: value.span() }),
-            other => {
-                wrong(findings, value.span(), key, "a table", other);
-                None
-            }
-        }
-    }
-
-    fn value(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.table.get(key)
-    }
-
-    /// Whether anything is said.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
-    }
-
-    /// The tables inside the table `key`, each with its name.
-    pub(crate) fn tables(
-        &mut self,
-        key: &'static str,
-        what: &'static str,
-        mut read: impl FnMut(String, &mut Reader<'t, '_, 'a>),
-    ) {
-        for (name, table, span) in tables_of(self.table, key, self.findings) {
-            read(name, &mut Reader { table, name: what, findings: &mut *self.findings, span });
-        }
-    }
-
-    /// A finding about the whole table.
-    pub(crate) fn report(&mut self, code: Code, message: String, help: impl Into<String>) {
-        self.findings.report(code, self.span.clone(), message, help);
-    }
-
-    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            other => {
-                wrong(self.findings, value.span(), key, "a string", other);
-                None
-            }
-        }
-    }
-
-    /// A folder inside the book's.
-    fn folder(&mut self, key: &str) -> Option<String> {
-        let text = self.text(key)?;
-        let trimmed = text.trim_end_matches('/');
-        Some(if trimmed.is_empty() { ".".to_owned() } else { trimmed.to_owned() })
-    }
-
-    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(flag) => Some(*flag),
-            other => {
-                wrong(self.findings, value.span(), key, "`true` or `false`", other);
-                None
-            }
-        }
-    }
-
-    pub(crate) fn number<N: std::str::FromStr>(&mut self, key: &str, wanted: &str) -> Option<N> {
-        let value = self.value(key)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(number) => number.as_str().parse().ok(),
-            _ => None,
-        };
-        if number.is_none() {
-            wrong(self.findings, value.span(), key, wanted, value.get_ref());
-        }
-        number
-    }
-
-    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
-        let Some(value) = self.value(key) else { return Vec::new() };
-        let items = match value.get_ref() {
-            DeValue::String(text) => return vec![text.to_string()],
-            DeValue::Array(items) => items,
-            other => {
-                wrong(self.findings, value.span(), key, "a list of strings", other);
-                return Vec::new();
-            }
-        };
-        let mut texts = Vec::new();
-        for item in items.iter() {
-            match item.get_ref() {
-                DeValue::String(text) => texts.push(text.to_string()),
-                other => wrong(self.findings, item.span(), key, "a list of strings", other),
-            }
-        }
-        texts
-    }
-
     /// `[output.html.code.hidelines]`: language to prefix.
     fn hide_lines(&mut self) -> indexmap::IndexMap<String, String> {
         let mut prefixes = indexmap::IndexMap::new();
@@ -400,19 +261,6 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
         Keep { place, retention_ms, retention_bytes }
     }
 
-    pub(crate) fn parsed<T>(
-        &mut self,
-        key: &str,
-        parse: fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let text = self.text(key)?;
-        let span = self.value(key).map(Spanned::span).unwrap_or_default();
-        let refused = |why| {
-            self.findings.report(Code::Config, span, format!("`{key}` cannot be `{text}`"), why);
-        };
-        parse(&text).map_err(refused).ok()
-    }
-
     /// `[output.loggia.check]`.
     fn check(&mut self) -> CheckRules {
         let Some(mut check) = Reader::below(self.table, "check", self.findings) else {
@@ -441,20 +289,6 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             }
         }
         codes
-    }
-
-    fn needed(&mut self, key: &str) -> Option<String> {
-        if self.value(key).is_none() {
-            let message = format!("this {} has no `{key}`", self.name);
-            self.findings.report(
-                Code::Config,
-                self.span.clone(),
-                message,
-                format!("add `{key} = \"...\"`"),
-            );
-            return None;
-        }
-        self.text(key)
     }
 
     fn service(&mut self) -> ServiceConfig {
@@ -518,36 +352,6 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             claim: self.text("claim"),
             window: self.text("window"),
             service,
-        }
-    }
-
-    fn one_of(&mut self, key: &str, given: &str, allowed: &'static [&'static str]) {
-        if !allowed.contains(&given) {
-            let span = self.value(key).map_or(self.span.clone(), Spanned::span);
-            self.findings.report(
-                Code::Config,
-                span,
-                format!("`{key}` cannot be `{given}`"),
-                suggest::help(given, "values", allowed.iter().copied()),
-            );
-        }
-    }
-
-    /// Reports keys that look like a slip of the hand; others may belong to a later version.
-    pub(crate) fn known(&mut self, keys: &'static [&'static str]) {
-        for (name, _) in self.table.iter() {
-            let given: &str = name.get_ref();
-            if keys.contains(&given) {
-                continue;
-            }
-            if let Some(near) = suggest::nearest(given, keys.iter().copied()) {
-                self.findings.report(
-                    Code::Config,
-                    name.span(),
-                    format!("{} has no key `{given}`", self.name),
-                    format!("did you mean `{near}`?"),
-                );
-            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each series is decoded once; pointers then move over its samples as the steps go on.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 use series::{Labels, Sample, SeriesData};
@@ -16,6 +16,8 @@ use crate::over_time::{OverTime, Traits, Window};
 
 /// From so many series on, threads share the work: below, handing it over costs as much.
 const MANY_SERIES: usize = 256;
+/// Samples in the chunks of so many series as are in memory at a time, about: some 10 MB, however far back a query looks.
+const BATCH_SAMPLES: usize = 4_000_000;
 /// Series that a thread takes at a time.
 const SERIES_AT_A_TIME: usize = 64;
 
@@ -100,7 +102,7 @@ impl Evaluator<'_> {
         let span = self.span(&selector.shift, steps, self.limits.lookback_ms);
         let mut rows = Vec::new();
         let mut samples = Vec::new();
-        for data in self.storage.select(&selector.matchers, span.earliest() + 1, span.last_end()) {
+        self.each_stored(selector, span, &mut |data| {
             samples.clear();
             data.decode_into(span.earliest() + 1, span.last_end(), &mut samples);
             self.charge(samples.len() + steps.count)?;
@@ -118,8 +120,28 @@ impl Evaluator<'_> {
             if !row.is_empty() {
                 rows.push(row);
             }
-        }
+            Ok(())
+        })?;
         Ok(rows)
+    }
+
+    /// Hands over the stored series one by one, until one is too much.
+    fn each_stored(
+        &self,
+        selector: &Selector,
+        span: Span,
+        visit: &mut dyn FnMut(SeriesData) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
+        let mut outcome = Ok(());
+        let (from, to) = (span.earliest() + 1, span.last_end());
+        self.storage.each(&selector.matchers, from, to, &mut |data| match visit(data) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                outcome = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        outcome
     }
 
     /// Hands each series of a range expression to `visit`, with the windows over it.
@@ -149,14 +171,13 @@ impl Evaluator<'_> {
     ) -> Result<(), EvalError> {
         let (from, to) = (span.earliest() + 1, span.last_end());
         let mut samples = Vec::new();
-        for data in self.storage.select(&selector.matchers, from, to) {
+        self.each_stored(selector, span, &mut |data| {
             samples.clear();
             data.decode_into(from, to, &mut samples);
             samples.retain(|sample: &Sample| !sample.is_stale());
             self.charge(samples.len() + span.steps.count)?;
-            visit(Ranged { labels: &data.labels, nameless: false, samples: &samples, span })?;
-        }
-        Ok(())
+            visit(Ranged { labels: &data.labels, nameless: false, samples: &samples, span })
+        })
     }
 
     fn each_computed(
@@ -226,7 +247,6 @@ impl Evaluator<'_> {
         row: &(impl Fn(Ranged<'_>) -> Option<Row> + Sync),
     ) -> Result<Vec<Row>, EvalError> {
         let (from, to) = (span.earliest() + 1, span.last_end());
-        let found = self.storage.select(&selector.matchers, from, to);
         let spent = &self.spent;
         let rows = |part: &[SeriesData]| {
             let (mut rows, mut samples) = (Vec::with_capacity(part.len()), Vec::new());
@@ -240,12 +260,27 @@ impl Evaluator<'_> {
             }
             Ok(rows)
         };
-        if found.len() < MANY_SERIES {
-            return rows(&found);
-        }
-        let parts: Result<Vec<Vec<Row>>, EvalError> =
-            found.par_chunks(SERIES_AT_A_TIME).map(rows).collect();
-        Ok(parts?.into_iter().flatten().collect())
+        let all = |batch: &[SeriesData]| -> Result<Vec<Row>, EvalError> {
+            if batch.len() < MANY_SERIES {
+                return rows(batch);
+            }
+            let parts: Result<Vec<Vec<Row>>, EvalError> =
+                batch.par_chunks(SERIES_AT_A_TIME).map(rows).collect();
+            Ok(parts?.into_iter().flatten().collect())
+        };
+        let (mut done, mut batch, mut held) = (Vec::new(), Vec::new(), 0);
+        self.each_stored(selector, span, &mut |data| {
+            held += data.sample_count();
+            batch.push(data);
+            if held >= BATCH_SAMPLES {
+                done.extend(all(&batch)?);
+                batch.clear();
+                held = 0;
+            }
+            Ok(())
+        })?;
+        done.extend(all(&batch)?);
+        Ok(done)
     }
 
     /// The scalar arguments at each step, checked.

@@ -5,6 +5,7 @@
 //! different targets do not wait for each other.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -491,14 +492,22 @@ fn series_bytes(series: &MemorySeries) -> usize {
 }
 
 impl Storage for Head {
-    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesData> {
+    fn each(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        visit: &mut dyn FnMut(SeriesData) -> ControlFlow<()>,
+    ) {
         // The index is free again before an archive is read.
         let series: Vec<Arc<MemorySeries>> = self.read().select(matchers).cloned().collect();
-        let found = series.iter().map(|series| SeriesData {
-            labels: series.labels.clone(),
-            chunks: self.chunks_of(series, start_ms, end_ms),
-        });
-        found.filter(|data| !data.chunks.is_empty()).collect()
+        for series in series {
+            let chunks = self.chunks_of(&series, start_ms, end_ms);
+            let data = SeriesData { labels: series.labels.clone(), chunks };
+            if !data.chunks.is_empty() && visit(data).is_break() {
+                return;
+            }
+        }
     }
 
     fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::chunk::Chunk;
 use crate::label::Labels;
 use crate::matcher::Matcher;
 use crate::sample::Sample;
+use std::ops::ControlFlow;
 
 /// One selected series: its labels and the chunks that overlap the asked range.
 #[derive(Debug, Clone)]
@@ -53,8 +54,25 @@ impl SeriesData {
 /// A series is in a time range when one of its chunks overlaps it. Lists are sorted, selected series come in no promised
 /// order.
 pub trait Storage: Send + Sync {
-    /// The series for which every matcher holds, with the chunks that overlap the range.
-    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesData>;
+    /// Hands over the series for which every matcher holds, with the chunks that overlap the range, until told to end. Chunks
+    /// are read when it is a series' turn, so that a reader with limits can stop before all of them are in memory.
+    fn each(
+        &self,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+        visit: &mut dyn FnMut(SeriesData) -> ControlFlow<()>,
+    );
+
+    /// All of them at once: for readers that know them to be few.
+    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesData> {
+        let mut found = Vec::new();
+        self.each(matchers, start_ms, end_ms, &mut |data| {
+            found.push(data);
+            ControlFlow::Continue(())
+        });
+        found
+    }
 
     /// The label names of the matching series, sorted. No matchers means all series.
     fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String>;

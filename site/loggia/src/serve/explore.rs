@@ -13,7 +13,7 @@ use series::{Labels, METRIC_NAME};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use telemetry::{AskError, StepRange};
 
 /// Steps of the chart.
@@ -22,6 +22,8 @@ const STEPS: i64 = 240;
 const USUAL_RANGE_S: u32 = 900;
 /// Lines of the chart; of more series those with the largest values now are drawn.
 const LINES_MAX: usize = 8;
+/// A question that has to wait longer for its turn is refused.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Questions that are worked on at a time; others wait.
 pub(super) const EXPLORERS_MAX: usize = 4;
 /// Characters of an answer that is text.
@@ -57,12 +59,13 @@ pub(super) async fn page(
     let answer = match query.is_empty() {
         true => None,
         false => {
-            let Ok(_place) = app.exploring.acquire().await else {
+            let place = tokio::time::timeout(PATIENCE, app.exploring.acquire()).await;
+            let Ok(Ok(_place)) = place else {
                 return problem_page(
                     &app,
                     StatusCode::SERVICE_UNAVAILABLE,
-                    "The server is about to stop",
-                    "Ask again once it has started anew.",
+                    "Too many questions are being answered",
+                    "Ask again in a moment, or over a shorter range.",
                 );
             };
             let (asking, text) = (Arc::clone(&app), query.clone());
