@@ -72,6 +72,7 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         base: String::new(),
         url: address.url.clone(),
         now_ms: evidence.as_ref().map_or_else(now_ms, |evidence| evidence.at),
+        at: None,
     };
     phases.end("prepare");
 

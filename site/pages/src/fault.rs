@@ -14,11 +14,19 @@ struct ErrorTemplate<'a> {
     status: u16,
     title: &'a str,
     what_to_do: &'a str,
+    ways: &'a [(&'a str, String)],
 }
 
 /// A page for a request that cannot be answered, such as 404: what happened and what to do about
-/// it. It may stand at any address, so its links begin at the site's root.
-pub fn render_error(site: &Site, status: u16, title: &str, what_to_do: &str) -> String {
+/// it, with ways out: their words and addresses. It may stand at any address, so its links begin at the
+/// site's root.
+pub fn render_error(
+    site: &Site,
+    status: u16,
+    title: &str,
+    what_to_do: &str,
+    ways: &[(&str, String)],
+) -> String {
     let base = if site.base.is_empty() { "/".to_owned() } else { site.base.clone() };
     let site = Site { base, url: None, ..*site };
     let cells = Cells::new();
@@ -31,7 +39,7 @@ pub fn render_error(site: &Site, status: u16, title: &str, what_to_do: &str) -> 
         service: None,
     };
     let frame = Frame::new(&site, &place, None, &cells);
-    written(&ErrorTemplate { frame, status, title, what_to_do })
+    written(&ErrorTemplate { frame, status, title, what_to_do, ways })
 }
 
 /// Pages that are named where an address does not exist.

@@ -247,8 +247,8 @@ pub(crate) fn as_of(ms: i64) -> String {
     stamp(ms, "as of %H:%M UTC")
 }
 
-/// `2026-11-21 14:12:08 UTC`.
-pub(crate) fn date_time(ms: i64) -> String {
+/// `2026-11-21 14:12:08 UTC`, of milliseconds since 1970.
+pub fn date_time(ms: i64) -> String {
     stamp(ms, "%Y-%m-%d %H:%M:%S UTC")
 }
 

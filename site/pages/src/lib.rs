@@ -46,6 +46,7 @@ pub use drift::{cells_for_drift, render_drift};
 pub use explore::{EXPLORE_RANGES_S, ExploreFault, ExploreView, Explored, render_explore};
 pub use extras::{extras, render_extra};
 pub use fault::{render_error, render_lost};
+pub use figures::date_time;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use logs::render_logs;
 pub use map::{MapView, cells_for_map, render_map};

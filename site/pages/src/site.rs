@@ -21,8 +21,11 @@ pub struct Site<'a> {
     pub base: String,
     /// Where the site will stand on the web, ending in `/`, where that is known: `https://example.org/docs/`.
     pub url: Option<String>,
-    /// The moment in milliseconds since 1970.
+    /// The moment that is shown, in milliseconds since 1970.
     pub now_ms: i64,
+    /// The same when a reader chose a moment of the past: links within the site keep it, and nothing
+    /// moves.
+    pub at: Option<i64>,
 }
 
 impl Site<'_> {

@@ -3,6 +3,7 @@
 //! `routes` calls it with what stands in the address; the whole state of the page is there.
 
 use super::App;
+use super::moment::time;
 use super::tick::now_ms;
 use super::views::{html, site};
 use axum::Json;
@@ -23,8 +24,6 @@ const LOGS_MAX: usize = 1000;
 /// Names of severities and the lowest number of each.
 const SEVERITIES: [(&str, u8); 6] =
     [("trace", 1), ("debug", 5), ("info", 9), ("warn", 13), ("error", 17), ("fatal", 21)];
-/// Units of a time before now, milliseconds.
-const UNITS: [(char, i64); 4] = [('s', 1_000), ('m', 60_000), ('h', 3_600_000), ('d', 86_400_000)];
 
 /// `GET /live/logs`, as typed.
 #[derive(Debug, Default, Deserialize)]
@@ -93,21 +92,6 @@ fn severity(text: &str) -> Result<u8, String> {
     })
 }
 
-/// `now`, `now-15m` or a time of RFC 3339, as milliseconds since 1970.
-fn time(text: &str, now_ms: i64) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no time such as now-15m or 2026-01-31T12:00:00Z");
-    if text == "now" {
-        return Ok(now_ms);
-    }
-    if let Some(before) = text.strip_prefix("now-") {
-        let (unit, ms) =
-            UNITS.iter().find(|(unit, _)| before.ends_with(*unit)).ok_or_else(wrong)?;
-        let number: u32 = before.trim_end_matches(*unit).parse().map_err(|_| wrong())?;
-        return Ok(now_ms.saturating_sub(i64::from(number) * ms));
-    }
-    text.parse::<jiff::Timestamp>().map(|time| time.as_millisecond()).map_err(|_| wrong())
-}
-
 /// `GET /api/live/logs`: takes the same filters as the page.
 pub(super) async fn api(
     State(app): State<Arc<App>>,
@@ -168,27 +152,4 @@ pub(super) fn of_trace(app: &App, id: TraceId) -> Vec<Arc<LogRecord>> {
     let mut records = app.backend.search_logs(&search);
     records.sort_by_key(|record| record.moment_ns());
     records
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read() {
-        let now = 1_000_000_000_000;
-        for (text, expected) in [
-            ("now", Some(now)),
-            ("now-15m", Some(now - 900_000)),
-            ("now-2d", Some(now - 172_800_000)),
-            ("2001-09-09T01:46:40Z", Some(now)),
-            ("now-15", None),
-            ("now-m", None),
-            ("now--5m", None),
-            ("soon", None),
-            ("now-99999999999999999d", None),
-        ] {
-            assert_eq!(time(text, now).ok(), expected, "{text}");
-        }
-    }
 }

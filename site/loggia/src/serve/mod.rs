@@ -15,6 +15,8 @@ mod events;
 mod explore;
 mod logs;
 mod map;
+#[allow(dead_code, reason = "views begin to take it")]
+mod moment;
 mod ports;
 mod routes;
 mod search;

@@ -37,7 +37,15 @@ pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
         base: "/".to_owned(),
         url: None,
         now_ms: now_ms(),
+        at: None,
     }
+}
+
+#[allow(dead_code, reason = "views begin to take it")]
+/// The same at a moment of the past; `None` is the present.
+pub(super) fn site_at<'a>(app: &App, shown: &'a Shown, at: Option<i64>) -> Site<'a> {
+    let site = site(app, shown);
+    Site { now_ms: at.unwrap_or(site.now_ms), at, ..site }
 }
 
 /// The live values of a view, or `None` when there is no such.
@@ -387,8 +395,19 @@ pub(super) fn problem_page(
     title: &str,
     what_to_do: &str,
 ) -> Response {
+    leading_page(app, status, title, what_to_do, &[])
+}
+
+/// The same with ways out: words and addresses.
+pub(super) fn leading_page(
+    app: &App,
+    status: StatusCode,
+    title: &str,
+    what_to_do: &str,
+    ways: &[(&str, String)],
+) -> Response {
     let shown = app.shown();
-    let page = pages::render_error(&site(app, &shown), status.as_u16(), title, what_to_do);
+    let page = pages::render_error(&site(app, &shown), status.as_u16(), title, what_to_do, ways);
     (status, html(page)).into_response()
 }
 

@@ -74,7 +74,17 @@ pub(crate) fn book() -> Book {
 pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
     let navigation = Box::leak(Box::new(Navigation::new(book)));
     let (base, url) = (String::new(), None);
-    Site { book, navigation, assets, live: true, version: Some(7), base, url, now_ms: NOW }
+    Site {
+        book,
+        navigation,
+        assets,
+        live: true,
+        version: Some(7),
+        base,
+        url,
+        now_ms: NOW,
+        at: None,
+    }
 }
 
 pub(crate) fn evidence(book: &Book) -> Evidence {

@@ -71,7 +71,10 @@ fn every_page() -> Vec<(&'static str, String)> {
                 Some(&evidence),
             ),
         ),
-        ("error", pages::render_error(&site, 404, HOSTILE, HOSTILE)),
+        (
+            "error",
+            pages::render_error(&site, 404, HOSTILE, HOSTILE, &[(HOSTILE, HOSTILE.to_owned())]),
+        ),
         (
             "glossary",
             pages::render_extra(&site, "glossary.html", Some(&evidence))
@@ -302,7 +305,7 @@ fn links_lead_to_the_root_from_everywhere() {
         pages::render_page(&based, &deep, None, &[], false).contains("href=\"/docs/assets/loggia.")
     );
     assert!(
-        pages::render_error(&based, 404, "no page", "go back")
+        pages::render_error(&based, 404, "no page", "go back", &[])
             .contains("href=\"/docs/assets/loggia.")
     );
 }
