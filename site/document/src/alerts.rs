@@ -13,6 +13,7 @@ const DURATIONS: [(&str, i64); 5] =
 const ALERTS: &[&str] = &[
     "evaluation-interval",
     "query-offset",
+    "objectives",
     "external-url",
     "external-labels",
     "group-by",
@@ -34,6 +35,9 @@ const RECEIVER: &[&str] =
 pub struct AlertConfig {
     /// Rule files from the folder of `book.toml` on; `*` and `?` stand for characters of a name.
     pub rules: Vec<String>,
+    /// Whether the burn rates of objectives raise no alerts here (`objectives = false`), for instance because
+    /// another Prometheus raises them.
+    pub without_objectives: bool,
     /// Time between evaluations of a group that says none.
     pub evaluation_interval_ms: Option<i64>,
     /// Time before its own at which a group looks that says none.
@@ -142,6 +146,7 @@ impl Reader<'_, '_, '_> {
         alerts.known(ALERTS);
         config.evaluation_interval_ms =
             alerts.span_of_time("evaluation-interval").filter(|ms| *ms > 0);
+        config.without_objectives = alerts.flag("objectives") == Some(false);
         config.query_offset_ms = alerts.span_of_time("query-offset");
         config.group_wait_ms = alerts.span_of_time("group-wait");
         config.group_interval_ms = alerts.span_of_time("group-interval").map(|ms| ms.max(1));

@@ -9,8 +9,13 @@ use crate::words::amount;
 use document::Book;
 use std::fmt::Write as _;
 
-/// Seconds between two evaluations.
+/// Seconds between two evaluations of what reaches back as far as [`NEAR_S`], and of the alerts.
 const INTERVAL_S: u32 = 15;
+/// Seconds of the spans that change quickly.
+const NEAR_S: u32 = 6 * 3_600;
+/// Seconds between two evaluations of longer spans: they read much and change little. Below the five
+/// minutes for which a sample holds.
+const FAR_INTERVAL_S: u32 = 60;
 
 /// The rule file of a book's objectives, as YAML. Objectives without an error budget, and those that nothing measures, have
 /// no rules.
@@ -28,13 +33,24 @@ pub fn objective_rules(book: &Book) -> String {
 fn group(yaml: &mut String, asked: &Asked<'_>, share: f64) {
     // Text in double quotes is the same in JSON and YAML.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let _ = writeln!(yaml, "- name: {}", quoted(&format!("objective {}", asked.id)));
-    let _ = writeln!(yaml, "  interval: {INTERVAL_S}s\n  rules:");
     let id = quoted(&asked.id);
-    for span_s in asked.spans() {
-        let _ = writeln!(yaml, "  - record: {}", record(span_s));
-        let _ = writeln!(yaml, "    expr: {}", quoted(&asked.bad_share_query(span_s)));
-        let _ = writeln!(yaml, "    labels: {{objective: {id}}}");
+    let (near, far): (Vec<u32>, Vec<u32>) =
+        asked.spans().into_iter().partition(|span_s| *span_s <= NEAR_S);
+    // The alerts stand last, behind the shares that they read.
+    for (name, interval_s, spans) in [
+        (format!("objective {}, long spans", asked.id), FAR_INTERVAL_S, far),
+        (format!("objective {}", asked.id), INTERVAL_S, near),
+    ] {
+        if spans.is_empty() {
+            continue;
+        }
+        let _ = writeln!(yaml, "- name: {}", quoted(&name));
+        let _ = writeln!(yaml, "  interval: {interval_s}s\n  rules:");
+        for span_s in spans {
+            let _ = writeln!(yaml, "  - record: {}", record(span_s));
+            let _ = writeln!(yaml, "    expr: {}", quoted(&asked.bad_share_query(span_s)));
+            let _ = writeln!(yaml, "    labels: {{objective: {id}}}");
+        }
     }
     for alert in burn_alerts(asked.period_s()).filter(|alert| is_reachable(alert.factor, share)) {
         let severity = match alert.severity {

@@ -11,12 +11,15 @@ use crate::live::{frame_cells, with_shape};
 use crate::overlay::encode;
 use crate::problems::written;
 use askama::Template;
-use evidence::{AlertRule, AlertSeen, AlertState, Alerts, Evidence};
+use evidence::{AlertRule, AlertSeen, AlertState, Alerts, Evidence, RecordingRule};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Annotations that say in a sentence what is wrong, the best first.
 const WORDS: [&str; 4] = ["summary", "description", "message", "title"];
+
+/// The file's name of rules that come from the book's objectives.
+pub const OBJECTIVES_FILE: &str = "objectives";
 
 #[derive(Template)]
 #[template(path = "alerts.html")]
@@ -84,20 +87,19 @@ pub fn render_alerts(site: &Site, evidence: &Evidence) -> String {
     };
     let frame = Frame::new(site, &place, Some(evidence), &cells);
     let alerts = &evidence.alerts;
-    let answer =
-        |query: &str| format!("{}prometheus/api/v1/query?query={}", frame.root, encode(query));
+    let answer = |query: &str| format!("{}live/explore?query={}", frame.root, encode(query));
     let rules = alerts.rules.iter().enumerate().map(|(nth, rule)| RuleRow {
         key: format!("rule.{nth}"),
-        anchor: anchor(&rule.name),
+        anchor: anchor(alerts, rule),
         name: &rule.name,
         query: &rule.query,
         answer: answer(&rule.query),
         hold: if rule.hold_s > 0.0 { duration(rule.hold_s) } else { "at once".to_owned() },
         place: place_of(&rule.group),
     });
-    let recordings = alerts.recordings.iter().enumerate().map(|(nth, rule)| RuleRow {
+    let recordings = shown_recordings(alerts).map(|(nth, rule)| RuleRow {
         key: format!("record.{nth}"),
-        anchor: anchor(&rule.name),
+        anchor: format!("record-{nth}"),
         name: &rule.name,
         query: &rule.query,
         answer: answer(&rule.name),
@@ -135,7 +137,7 @@ pub fn cells_for_alerts(site: &Site, evidence: &Evidence) -> Cells {
         cells.insert(format!("rule.{nth}.at"), evaluated(rule.at));
         cells.insert(format!("rule.{nth}.why"), Cell::text(rule.error.clone().unwrap_or_default()));
     }
-    for (nth, rule) in alerts.recordings.iter().enumerate() {
+    for (nth, rule) in shown_recordings(alerts) {
         let state = match (&rule.error, rule.at) {
             (Some(why), _) => cell("fails", "down", why.as_str()),
             (None, None) => cell("waits", "no-data", "not evaluated yet"),
@@ -213,8 +215,19 @@ fn sum(alerts: &Alerts) -> String {
     )
 }
 
-fn anchor(rule: &str) -> String {
-    format!("alert-{rule}")
+/// Rules of one name are told apart by a number.
+fn anchor(alerts: &Alerts, rule: &AlertRule) -> String {
+    let mut named = alerts.rules.iter().filter(|other| other.name == rule.name);
+    match named.position(|other| std::ptr::eq(other, rule)).unwrap_or_default() {
+        0 => format!("alert-{}", rule.name),
+        before => format!("alert-{}-{}", rule.name, before + 1),
+    }
+}
+
+/// Those of the author; what objectives record is shown on their pages, and here when it fails.
+fn shown_recordings(alerts: &Alerts) -> impl Iterator<Item = (usize, &RecordingRule)> {
+    let each = alerts.recordings.iter().enumerate();
+    each.filter(|(_, rule)| rule.group.1 != OBJECTIVES_FILE || rule.error.is_some())
 }
 
 fn place_of((group, file): &(String, String)) -> String {
@@ -275,14 +288,17 @@ fn rows<'a>(
             links.push(("its logs", format!("{root}live/logs?service={}", encode(name))));
             links.push(("its traces", format!("{root}live/traces?service={}", encode(name))));
         }
+        if let Some(id) = alert.labels.get("objective") {
+            links.push(("its objective", format!("{root}live/objectives/{}", encode(id))));
+        }
         links.push((
             "the query's answer now",
-            format!("{root}prometheus/api/v1/query?query={}", encode(&rule.query)),
+            format!("{root}live/explore?query={}", encode(&rule.query)),
         ));
         AlertRow {
             key: key(rule, alert),
             name: &rule.name,
-            rule: format!("{root}live/alerts#{}", encode(&anchor(&rule.name))),
+            rule: format!("{root}live/alerts#{}", encode(&anchor(alerts, rule))),
             service: service.map(|name| (name, service_href(root, name))),
             links,
             labels: &alert.labels,

@@ -39,7 +39,7 @@ mod view;
 mod waterfall;
 mod whole;
 
-pub use alerts::{cells_for_alerts, render_alerts};
+pub use alerts::{OBJECTIVES_FILE, cells_for_alerts, render_alerts};
 pub use assets::{Asset, Assets, Slots};
 pub use cells::{Cell, Cells, cell_diff};
 pub use drift::{cells_for_drift, render_drift};

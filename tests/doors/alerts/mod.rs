@@ -1,6 +1,7 @@
 //! Rules, alerts and notifications of a running `loggia serve`: a target goes down, receivers fail before they
 //! take anything, the server is killed, rule files change.
 
+mod budgets;
 mod others;
 mod server;
 

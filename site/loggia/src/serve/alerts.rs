@@ -59,9 +59,9 @@ impl Alerting {
         Arc::clone(&self.notifier).run()
     }
 
-    /// Runs what the book says now. A rule file that cannot be used leaves the rules that it had before, and
+    /// Runs what the book says now, also the alerts of its objectives. A rule file that cannot be used leaves the rules that it had before, and
     /// so does a configuration that cannot be read. To be called within the runtime.
-    pub(super) fn load(&self, read: &Source) {
+    pub(super) fn load(&self, read: &Source, book: &Book) {
         let broken = |found: &diagnostics::Diagnostic| {
             matches!(found.code, Code::Config | Code::Receiver) && found.severity == Severity::Error
         };
@@ -80,9 +80,10 @@ impl Alerting {
         if loaded.config.as_ref() != Some(&wanted) {
             self.notifier.load(notify_settings(config, &read.root, &external_url));
         }
+        let objectives = objective_groups(config, book);
         self.rules.load(
             &rule_settings(&config.alerts, &external_url),
-            groups.values().flatten().cloned().collect(),
+            groups.values().flatten().cloned().chain(objectives).collect(),
         );
         if config.engines.metrics.is_some() && !groups.is_empty() && loaded.config.is_none() {
             tracing::warn!(
@@ -99,6 +100,20 @@ impl Alerting {
             config.alerts.external_url.as_ref().or(config.base_url.as_ref()).filter(is_whole);
         said.unwrap_or(&self.address).trim_end_matches('/').into()
     }
+}
+
+/// The rules that the book's objectives make: the same as `/api/live/objectives/rules.yml` hands to another
+/// Prometheus. None where another engine holds the metrics, for rules look at Loggia's own.
+fn objective_groups(config: &Config, book: &Book) -> Vec<RuleGroup> {
+    if config.alerts.without_objectives || config.engines.metrics.is_some() {
+        return Vec::new();
+    }
+    let (groups, faults) =
+        telemetry::parse_rules(pages::OBJECTIVES_FILE, &evidence::objective_rules(book));
+    for fault in faults {
+        tracing::warn!(fault = fault.message, "an objective raises no alerts");
+    }
+    groups
 }
 
 fn rule_settings(config: &AlertConfig, external_url: &Arc<str>) -> RuleSettings {

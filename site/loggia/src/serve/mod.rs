@@ -144,7 +144,7 @@ impl Server {
         let backend = Arc::new(backend);
         let sources = engines::Sources::new(&book.config, &options.dir, &backend)?;
         let app = App::new(options, (backend, sources), &read, book, addr);
-        app.alerting.load(&read);
+        app.alerting.load(&read, &app.shown().book);
         let greeting = greeting(&app, addr, otlp_grpc, otlp_http);
 
         let mut tasks = JoinSet::new();

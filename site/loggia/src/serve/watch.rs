@@ -125,7 +125,7 @@ fn show(app: &App, read: &Source, themed: bool) {
         && book.outline == old.outline
         && book.pages.iter().zip(&old.pages).all(|(new, old)| Arc::ptr_eq(new, old));
     app.set_files(read);
-    app.alerting.load(read);
+    app.alerting.load(read, &book);
     let assets = match themed || book.config.theme != old.config.theme {
         true => Arc::new(theme::read(&app.options.dir, read.config())),
         false => Arc::clone(&before.assets),
