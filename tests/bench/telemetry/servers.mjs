@@ -72,6 +72,11 @@ export const KINDS = {
     flush: "/internal/force_flush",
     query: "&nocache=1",
   },
+  // Only writes events: the floor of the bench of streams.
+  writer: {
+    ready: "/ready",
+    command: ({ program, port, flags }) => [program, [new URL("../streaming/writer.mjs", import.meta.url).pathname, port, ...flags]],
+  },
 };
 
 function writeEmptyBook(folder) {
