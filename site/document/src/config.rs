@@ -4,6 +4,7 @@
 
 mod engine;
 mod reader;
+mod scrape;
 
 pub(crate) use reader::Reader;
 
@@ -11,8 +12,8 @@ use reader::{tables_of, wrong};
 
 use crate::findings::Findings;
 use crate::{
-    CheckRules, Config, Keep, KeepPlace, KpiBinding, Objective, ScrapeTarget, ServiceConfig,
-    ServiceId, checks, mdbook, objective, parse_retention, parse_retention_size, suggest,
+    CheckRules, Config, Keep, KeepPlace, KpiBinding, Objective, ServiceConfig, ServiceId, checks,
+    mdbook, objective, parse_retention, parse_retention_size, suggest,
 };
 use diagnostics::{Code, Diagnostic, SourceFile};
 use toml::Spanned;
@@ -118,6 +119,7 @@ fn read(root: &DeTable<'_>, findings: &mut Findings<'_>) -> Config {
         }
         config.discovery = ours.texts("discovery");
         config.scrape = ours.scrape();
+        config.scrape_pace = ours.scrape_pace("scrape-interval", "scrape-timeout");
         config.keep = ours.keep();
         config.engines = ours.engines();
         config.alerts = ours.alerts();
@@ -155,6 +157,8 @@ const OURS: &[&str] = &[
     "services",
     "kpis",
     "scrape",
+    "scrape-interval",
+    "scrape-timeout",
     "discovery",
     "data-dir",
     "retention",
@@ -213,33 +217,6 @@ impl<'t, 'f, 'a> Reader<'t, 'f, 'a> {
             prefixes.extend(lines.text(language).map(|prefix| (language.to_owned(), prefix)));
         }
         prefixes
-    }
-
-    fn scrape(&mut self) -> Vec<ScrapeTarget> {
-        let Some(value) = self.value("scrape") else { return Vec::new() };
-        const SHAPE: &str = "a list of tables like { job = \"orders\", url = \"http://...\" }";
-        let DeValue::Array(items) = value.get_ref() else {
-            wrong(self.findings, value.span(), "scrape", SHAPE, value.get_ref());
-            return Vec::new();
-        };
-        let mut targets = Vec::new();
-        for item in items.iter() {
-            let DeValue::Table(table) = item.get_ref() else {
-                wrong(self.findings, item.span(), "scrape", SHAPE, item.get_ref());
-                continue;
-            };
-            let mut entry = Reader {
-                table,
-                name: "scrape target",
-                findings: &mut *self.findings,
-                span: item.span(),
-            };
-            if let (Some(job), Some(url)) = (entry.needed("job"), entry.needed("url")) {
-                let access = entry.access();
-                targets.push(ScrapeTarget { job, url, access });
-            }
-        }
-        targets
     }
 
     /// Where and for how long telemetry is kept.

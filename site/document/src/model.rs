@@ -367,6 +367,8 @@ pub struct Config {
     pub objectives: Vec<Objective>,
     /// `output.loggia.scrape`.
     pub scrape: Vec<ScrapeTarget>,
+    /// `output.loggia.scrape-interval` and `scrape-timeout`: for every target that says nothing else.
+    pub scrape_pace: ScrapePace,
     /// `output.loggia.discovery`: addresses that answer Prometheus's HTTP service discovery JSON.
     pub discovery: Vec<String>,
     /// Where and for how long telemetry is kept.
@@ -479,6 +481,18 @@ pub struct ScrapeTarget {
     /// Who asks, and whom to trust.
     #[serde(default)]
     pub access: ScrapeAccess,
+    /// How often, where the target says so itself.
+    #[serde(default)]
+    pub pace: ScrapePace,
+}
+
+/// How often something is scraped, where that is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrapePace {
+    /// Milliseconds between two scrapes, 1,000 to 120,000.
+    pub interval_ms: Option<u64>,
+    /// Milliseconds after which a scrape is given up, at most the interval.
+    pub timeout_ms: Option<u64>,
 }
 
 /// What a target wants to know of who asks, and what is trusted. Secrets are not in the book: it names where they are;

@@ -272,7 +272,12 @@ fn parse_scrape(text: &str) -> Result<document::ScrapeTarget, String> {
         return Err(help.to_owned());
     }
     let access = document::ScrapeAccess::default();
-    Ok(document::ScrapeTarget { job: job.to_owned(), url: url.to_owned(), access })
+    Ok(document::ScrapeTarget {
+        job: job.to_owned(),
+        url: url.to_owned(),
+        access,
+        pace: document::ScrapePace::default(),
+    })
 }
 
 /// Carries out what was typed.

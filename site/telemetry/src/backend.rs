@@ -335,6 +335,13 @@ impl Backend {
         self.scraped.list()
     }
 
+    /// The longest time between two scrapes of a target, seconds; [`ScrapeOptions::INTERVAL`](crate::ScrapeOptions::INTERVAL)
+    /// without targets.
+    pub fn scrape_interval_s(&self) -> f64 {
+        let least = crate::ScrapeOptions::INTERVAL.as_secs_f64();
+        self.scraped.longest_interval_s().unwrap_or(least)
+    }
+
     /// Help, type and unit of the metrics that said them, by metric name.
     pub fn metadata(&self) -> BTreeMap<String, MetricMeta> {
         self.metadata.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -40,12 +40,23 @@ pub struct ScrapeOptions {
 impl ScrapeOptions {
     /// Time between scrapes unless configured otherwise.
     pub const INTERVAL: Duration = Duration::from_secs(1);
+    /// The longest time between scrapes: a sample holds for five minutes, and one scrape may be lost.
+    pub const INTERVAL_MAX: Duration = Duration::from_secs(120);
     /// Time after which a scrape is given up unless configured otherwise.
     pub const TIMEOUT: Duration = Duration::from_millis(900);
+    /// The longest time to wait unless configured otherwise.
+    const TIMEOUT_USUAL: Duration = Duration::from_secs(10);
     /// Time between looks at the discovery URLs unless configured otherwise.
     pub const REFRESH: Duration = Duration::from_secs(1);
     /// Bytes of a body unless configured otherwise.
     pub const BODY_BYTES: usize = 10 * 1024 * 1024;
+}
+
+impl ScrapeOptions {
+    /// Time after which a scrape is given up where only its interval is known: nine tenths of it, 10 s at most.
+    pub fn timeout_for(interval: Duration) -> Duration {
+        (interval * 9 / 10).min(Self::TIMEOUT_USUAL)
+    }
 }
 
 impl Default for ScrapeOptions {

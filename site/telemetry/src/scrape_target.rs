@@ -5,6 +5,7 @@
 
 use crate::exposition::{Exposition, parse_exposition};
 use crate::fetch::Fetcher;
+use crate::target::Pace;
 use crate::{Backend, ScrapeOptions, StaticTarget, TargetHealth, TargetStatus};
 use series::{Labels, LabelsBuilder, METRIC_NAME, Sample, stale_marker};
 use std::collections::HashMap;
@@ -62,6 +63,12 @@ impl TargetLoop {
         target: &StaticTarget,
     ) -> Self {
         let (url, labels, discovered) = target.resolve();
+        let usual = Pace { interval: options.interval, timeout: options.timeout };
+        let pace = target.pace(usual);
+        let fetcher = match pace.timeout == usual.timeout {
+            true => fetcher.with_access(&target.access),
+            false => Fetcher::new(pace.timeout, options.body_bytes).with_access(&target.access),
+        };
         let status = TargetStatus {
             url,
             labels: labels.clone(),
@@ -71,14 +78,14 @@ impl TargetLoop {
             last_scrape_ms: None,
             last_duration_s: 0.0,
             last_samples: 0,
-            interval_s: options.interval.as_secs_f64(),
-            timeout_s: options.timeout.as_secs_f64(),
+            interval_s: pace.interval.as_secs_f64(),
+            timeout_s: pace.timeout.as_secs_f64(),
         };
         backend.scraped.set(status.clone());
         Self {
             backend: backend.clone(),
-            fetcher: fetcher.with_access(&target.access),
-            interval: options.interval,
+            fetcher,
+            interval: pace.interval,
             status,
             reports: REPORTS.map(|name| labels.with(METRIC_NAME, name)),
             known: HashMap::new(),

@@ -3,11 +3,13 @@
 //! Discovery and configuration make them, the scraper reports on them, the Prometheus API and pages
 //! list them.
 
-use crate::Access;
+use crate::rules::durations::parse_duration;
+use crate::{Access, ScrapeOptions};
 use serde::Serialize;
 use series::Labels;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 /// The job of targets that name none.
 const UNNAMED_JOB: &str = "scrape";
@@ -18,7 +20,8 @@ pub struct StaticTarget {
     /// `host:port`.
     pub address: String,
     /// Labels for all its series: `job`, `instance` and so on. `__scheme__`, `__metrics_path__` and
-    /// `__param_NAME` mean what they mean in Prometheus.
+    /// `__param_NAME` mean what they mean in Prometheus, and so do `__scrape_interval__` and
+    /// `__scrape_timeout__`.
     pub labels: BTreeMap<String, String>,
     /// Who asks, and whom to trust.
     pub access: Access,
@@ -53,6 +56,31 @@ impl StaticTarget {
         labels.entry("job".to_owned()).or_insert_with(|| UNNAMED_JOB.to_owned());
         labels.entry("instance".to_owned()).or_insert(address);
         (url, Labels::from_pairs(labels), Labels::from_pairs(discovered))
+    }
+}
+
+/// How often a target is asked, and how long is waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl StaticTarget {
+    /// As its labels say, otherwise `usual`. Nothing is asked more often than [`ScrapeOptions::INTERVAL`] or more seldom
+    /// than [`ScrapeOptions::INTERVAL_MAX`], and nothing is waited for beyond the next scrape.
+    pub(crate) fn pace(&self, usual: Pace) -> Pace {
+        let said = |name: &str| {
+            let ms = parse_duration(self.labels.get(name)?).ok()?;
+            u64::try_from(ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis)
+        };
+        let (interval, timeout) = (said("__scrape_interval__"), said("__scrape_timeout__"));
+        let own = interval.is_some_and(|interval| interval != usual.interval);
+        let interval = interval
+            .unwrap_or(usual.interval)
+            .clamp(ScrapeOptions::INTERVAL.min(usual.interval), ScrapeOptions::INTERVAL_MAX);
+        let usual = if own { ScrapeOptions::timeout_for(interval) } else { usual.timeout };
+        Pace { interval, timeout: timeout.map_or(usual, |said| said.min(interval)) }
     }
 }
 
@@ -112,6 +140,12 @@ pub(crate) struct Targets(RwLock<BTreeMap<Labels, TargetStatus>>);
 impl Targets {
     pub(crate) fn list(&self) -> Vec<TargetStatus> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Seconds between scrapes of the target that is asked most seldom.
+    pub(crate) fn longest_interval_s(&self) -> Option<f64> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().map(|target| target.interval_s).max_by(f64::total_cmp)
     }
 
     pub(crate) fn set(&self, status: TargetStatus) {

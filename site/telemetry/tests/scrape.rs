@@ -97,6 +97,38 @@ async fn a_target_is_scraped_and_reported() {
 }
 
 #[tokio::test]
+async fn a_target_says_its_own_pace() {
+    let served = Served::http(serve("/metrics", "text/plain", &body("a 1\n"))).await;
+    let options = ScrapeOptions { interval: Duration::from_secs(5), ..ScrapeOptions::default() };
+    let cases: &[(&[(&str, &str)], f64, f64)] = &[
+        (&[], 5.0, 0.9),
+        (&[("__scrape_interval__", "1m")], 60.0, 10.0),
+        (&[("__scrape_interval__", "2s"), ("__scrape_timeout__", "500ms")], 2.0, 0.5),
+        (&[("__scrape_timeout__", "1h")], 5.0, 5.0),
+        (&[("__scrape_interval__", "1h")], 120.0, 10.0),
+        (&[("__scrape_interval__", "1ms")], 1.0, 0.9),
+        (&[("__scrape_interval__", "soon"), ("__scrape_timeout__", "-1s")], 5.0, 0.9),
+    ];
+    let targets = cases.iter().enumerate().map(|(nth, (labels, ..))| {
+        let mut target = target(&served);
+        target.labels.insert("instance".to_owned(), nth.to_string());
+        let own = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        target.labels.extend(own);
+        target
+    });
+    let (backend, _guard) = start(ScrapeOptions { targets: targets.collect(), ..options });
+    let scraped = || backend.targets().iter().filter(|t| t.last_samples == 1).count();
+    until("all are scraped", || scraped() == cases.len()).await;
+    let found = backend.targets();
+    for target in found {
+        let (labels, interval_s, timeout_s) = &cases[target.instance().parse::<usize>().unwrap()];
+        assert_eq!((&target.interval_s, &target.timeout_s), (interval_s, timeout_s), "{labels:?}");
+        assert!(target.labels.iter().all(|(name, _)| !name.starts_with("__")), "{target:?}");
+    }
+    assert!((backend.scrape_interval_s() - 120.0).abs() < 1e-9);
+}
+
+#[tokio::test]
 async fn what_vanishes_gets_its_marker() {
     let body = body("a 1\nb 2\n");
     let served = Served::http(serve("/metrics", "text/plain", &body)).await;

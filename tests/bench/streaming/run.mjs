@@ -92,7 +92,7 @@ const target = createServer((_, answer) => answer.setHeader("content-type", "tex
 await new Promise((resolve) => target.listen(0, "127.0.0.1", resolve));
 const { port } = target.address();
 const scrape = ["gateway", "auth", "orders", "payments"].flatMap((job) => ["--scrape", `${job}=http://127.0.0.1:${port}/${job}`]);
-const server = await Server.start("loggia", program, { book: root, flags: ["--in-memory", ...scrape] });
+const server = await Server.start("loggia", program, { book: root, flags: scrape });
 const sending = setInterval(() => {
   const [headers, body] = [{ "content-type": "application/json" }, JSON.stringify(traces(Date.now()))];
   ask(`${server.url}/otlp/v1/traces`, { method: "POST", headers, body, agent: server.agent }).catch((error) => console.error(`no traces: ${error.message}`));

@@ -1,26 +1,13 @@
-//! `metrics`, `traces` and `alertmanager` of `[output.loggia]`: a string, or a table with more about the engine; and how
-//! the targets of `scrape` are asked.
+//! `metrics`, `traces` and `alertmanager` of `[output.loggia]`: a string, or a table with more about the engine.
 
 use super::{Reader, wrong};
-use crate::{EngineAddress, EngineKind, Engines, ScrapeAccess};
+use crate::{EngineAddress, EngineKind, Engines};
 use diagnostics::Code;
 use toml::Spanned;
 use toml::de::DeValue;
 
 /// Keys of the table.
 const ENGINE: &[&str] = &["url", "headers", "bearer-env", "bearer-file", "ca-file", "timeout"];
-/// Keys of a target of `scrape`.
-const TARGET: &[&str] = &[
-    "job",
-    "url",
-    "bearer-env",
-    "bearer-file",
-    "username",
-    "password-env",
-    "password-file",
-    "ca-file",
-    "insecure-skip-verify",
-];
 /// Units of a time, milliseconds.
 const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1000), ("m", 60_000)];
 /// The longest time for an answer, milliseconds.
@@ -75,20 +62,6 @@ impl Reader<'_, '_, '_> {
         EngineAddress::parse(&text, kinds).map_err(refused).ok()
     }
 
-    /// How a target is asked.
-    pub(super) fn access(&mut self) -> ScrapeAccess {
-        self.known(TARGET);
-        ScrapeAccess {
-            bearer_env: self.text("bearer-env"),
-            bearer_file: self.text("bearer-file"),
-            username: self.text("username"),
-            password_env: self.text("password-env"),
-            password_file: self.text("password-file"),
-            ca_file: self.text("ca-file"),
-            insecure_skip_verify: self.flag("insecure-skip-verify").unwrap_or_default(),
-        }
-    }
-
     fn headers(&mut self) -> Vec<(String, String)> {
         let Some(mut headers) = Reader::below(self.table, "headers", self.findings) else {
             return Vec::new();
@@ -102,7 +75,8 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-fn timeout(text: &str) -> Result<u64, String> {
+/// A time of at most two minutes, milliseconds.
+pub(super) fn timeout(text: &str) -> Result<u64, String> {
     let help = "expected a whole number and ms, s or m, at most 2m, for instance 10s";
     let (unit, ms) = UNITS.iter().find(|(unit, _)| text.ends_with(unit)).ok_or(help)?;
     let number: u64 = text[..text.len() - unit.len()].parse().map_err(|_| help)?;

@@ -316,10 +316,20 @@ fn scrape_options(app: &App) -> telemetry::ScrapeOptions {
         }
         parsed
     };
+    let usual = telemetry::ScrapeOptions::default();
+    let said = config.scrape_pace;
+    let interval = said.interval_ms.map_or(usual.interval, Duration::from_millis);
+    let timeout = match (said.timeout_ms, said.interval_ms) {
+        (Some(ms), _) => Duration::from_millis(ms).min(interval),
+        (None, Some(_)) => telemetry::ScrapeOptions::timeout_for(interval),
+        (None, None) => usual.timeout,
+    };
     telemetry::ScrapeOptions {
         targets: targets.filter_map(usable).collect(),
         discovery: discovery.cloned().collect(),
-        ..telemetry::ScrapeOptions::default()
+        interval,
+        timeout,
+        ..usual
     }
 }
 
@@ -347,6 +357,9 @@ fn static_target(target: &ScrapeTarget, book: &Path) -> Option<telemetry::Static
         url.query().unwrap_or_default().split('&').filter_map(|p| p.split_once('='))
     {
         labels.insert(format!("__param_{name}"), value.to_owned());
+    }
+    for (name, ms) in [("interval", target.pace.interval_ms), ("timeout", target.pace.timeout_ms)] {
+        labels.extend(ms.map(|ms| (format!("__scrape_{name}__"), format!("{ms}ms"))));
     }
     Some(telemetry::StaticTarget { address, labels, access: access(&target.access, book) })
 }
