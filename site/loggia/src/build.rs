@@ -73,6 +73,8 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         url: address.url.clone(),
         now_ms: evidence.as_ref().map_or_else(now_ms, |evidence| evidence.at),
         at: None,
+        kept: None,
+        asked: &[],
     };
     phases.end("prepare");
 

@@ -3,6 +3,7 @@
 use crate::assets::Slots;
 use crate::cells::Values;
 use crate::markup::escape;
+use crate::moment::MomentBar;
 use crate::navigation::{Beside, Crumb, Tree};
 use crate::overlay::encode;
 use crate::redirect::fragment_map;
@@ -63,6 +64,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) problems: String,
     /// Fragments of the page that moved, as JSON for `js/moved.js`; empty where there are none.
     pub(crate) moved: String,
+    /// How a reader gets to another moment.
+    pub(crate) moment: Option<MomentBar<'a>>,
     pub(crate) values: Values<'a>,
     site: &'a Site<'a>,
 }
@@ -188,6 +191,7 @@ impl<'a> Frame<'a> {
                 .moved_fragments(place.path)
                 .map(|redirect| fragment_map(&redirect))
                 .unwrap_or_default(),
+            moment: MomentBar::new(site).filter(|_| place.view != View::Nothing),
             values,
             root,
             site,
@@ -208,6 +212,16 @@ impl<'a> Frame<'a> {
         let address =
             |path: &String| format!("{}{}", self.root, encode_path(path.trim_start_matches("./")));
         paths.iter().map(address).collect()
+    }
+
+    /// Whether a moment of the past is shown.
+    pub(crate) fn is_past(&self) -> bool {
+        self.site.at.is_some()
+    }
+
+    /// That moment in seconds since 1970.
+    pub(crate) fn at_s(&self) -> i64 {
+        self.site.at.unwrap_or(self.site.now_ms).div_euclid(1000)
     }
 
     /// Where the book's source can be read.

@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod map;
 mod markup;
+mod moment;
 mod navigation;
 mod objectives;
 mod overlay;
@@ -50,6 +51,7 @@ pub use figures::date_time;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use logs::render_logs;
 pub use map::{MapView, cells_for_map, render_map};
+pub use moment::{cells_at, keep_moment};
 pub use navigation::Navigation;
 pub use objectives::{
     cells_for_objective, cells_for_objectives, render_objective, render_objectives,

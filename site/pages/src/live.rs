@@ -8,7 +8,9 @@ use crate::figures::{
     self, cell, duration, figure_cell, health_state, health_word, short_figure_cell,
 };
 use crate::overlay::encode;
-use crate::{Call, Cell, Cells, ServiceView, Site, alerts, chart, drift, map, objectives, spark};
+use crate::{
+    Call, Cell, Cells, ServiceView, Site, alerts, chart, drift, map, moment, objectives, spark,
+};
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
     Bound, DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, DiagramDrift, DiagramEvidence, EdgeEvidence,
@@ -109,13 +111,7 @@ pub(crate) fn with_shape(mut cells: Cells) -> Cells {
 
 pub(crate) fn frame_cells(site: &Site, evidence: &Evidence) -> Cells {
     let mut cells = Cells::new();
-    let words = if site.live { "as of" } else { "snapshot of" };
-    let at = if site.live {
-        figures::clock(evidence.at) + " UTC"
-    } else {
-        figures::date_time(evidence.at)
-    };
-    cells.insert("live.at".to_owned(), Cell::text(format!("{words} {at}")));
+    cells.insert("live.at".to_owned(), Cell::text(moment::chip_words(site, evidence.at)));
     let window = duration(f64::from(evidence.window));
     let as_of = (!site.live).then(|| figures::as_of(evidence.at));
     let when = as_of.as_ref().map_or_else(String::new, |words| format!(", {words}"));

@@ -26,6 +26,11 @@ pub struct Site<'a> {
     /// The same when a reader chose a moment of the past: links within the site keep it, and nothing
     /// moves.
     pub at: Option<i64>,
+    /// Since when telemetry is kept and until when, milliseconds since 1970: how far back a reader may go.
+    /// `None` where there is none or no server.
+    pub kept: Option<(i64, i64)>,
+    /// Names and values that stand in the page's address beside its times, for a form that keeps them.
+    pub asked: &'a [(String, String)],
 }
 
 impl Site<'_> {

@@ -185,6 +185,10 @@ impl Backend {
         Ok(backend)
     }
 
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
     /// Why nothing is written to the disk any more, in words; `None` while all is well or nothing is to be written.
     pub fn disk_failure(&self) -> Option<String> {
         self.disk.as_ref().and_then(|disk| disk.faults.failure())

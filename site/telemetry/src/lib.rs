@@ -39,6 +39,7 @@ mod otlp_grpc_connections;
 mod otlp_http;
 mod otlp_json;
 mod otlp_metrics;
+mod past;
 mod prometheus;
 mod prometheus_json;
 mod prometheus_params;

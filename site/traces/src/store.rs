@@ -148,6 +148,17 @@ impl TraceStore {
         Trace::new(*id, spans)
     }
 
+    /// The spans of the newest traces, as many as `limit`, that have one that began from `from_ms` to `to_ms`
+    /// (milliseconds since 1970).
+    pub fn spans_between(&self, from_ms: i64, to_ms: i64, limit: usize) -> Vec<Arc<Span>> {
+        let times =
+            Search { from_ms: Some(from_ms), to_ms: Some(to_ms), limit, ..Search::default() };
+        let found = self.search(&times);
+        let inner = self.read();
+        let stored = found.iter().filter_map(|summary| inner.traces.get(&summary.id));
+        stored.flat_map(|stored| stored.spans.iter().cloned()).collect()
+    }
+
     /// The traces that fit, newest start first.
     pub fn search(&self, search: &Search) -> Vec<TraceSummary> {
         let Some(last) = search.limit.checked_sub(1) else { return Vec::new() };

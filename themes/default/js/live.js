@@ -35,6 +35,9 @@ export function connect() {
   if (!document.hidden) open();
 }
 
+/** After elements took the place of others. */
+export const reindex = () => void (address && index());
+
 /** After a visit to another page: its stream instead of the old one. */
 export function follow() {
   if (!address) return;
@@ -56,6 +59,8 @@ function index() {
 
 function open() {
   close();
+  // A moment of the past stays as it is.
+  if (document.body.dataset.at) return;
   const page = encodeURIComponent(document.body.dataset.page || "");
   // A service's charts: the stream sends what the page's axes were drawn for.
   const range = /** @type {HTMLElement | null} */ (document.querySelector("#main [data-range]"))?.dataset.range;
@@ -89,6 +94,7 @@ function close() {
 }
 
 function pause() {
+  if (document.body.dataset.at) return;
   close();
   show("paused", "paused");
 }
@@ -105,10 +111,19 @@ async function replace() {
   return done;
 }
 
-/** @param {Record<string, Cell>} cells */
-function patch(cells) {
+/** No more news: a moment of the past is looked at. @param {number} at seconds since 1970 */
+export function freeze(at) {
+  close();
+  document.body.dataset.at = String(at);
+}
+
+/**
+ * Puts values in place. A page with other elements than these is fetched again, if `whole` says so.
+ * @param {Record<string, Cell>} cells @param {boolean} [whole]
+ */
+export function patch(cells, whole = true) {
   const shape = cells.shape?.t;
-  if (shape !== undefined && shape !== document.body.dataset.shape && shape !== fetchedFor) {
+  if (whole && shape !== undefined && shape !== document.body.dataset.shape && shape !== fetchedFor) {
     // Other elements than before, such as a service that just came up.
     // Not asked again at each tick should the page not have them yet; when it could not be had, it is.
     fetchedFor = shape;

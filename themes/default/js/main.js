@@ -6,9 +6,10 @@ import { diagrams, visited } from "./diagram.js";
 import { explore } from "./explore.js";
 import { headings } from "./headings.js";
 import { keyboard, shortcut } from "./keys.js";
-import { connect, follow } from "./live.js";
+import { connect, follow, reindex } from "./live.js";
 import { lost } from "./lost.js";
 import { settleSide, sidebar, toggleSide } from "./side.js";
+import { moments } from "./moment.js";
 import { moved } from "./moved.js";
 import { spy } from "./spy.js";
 import { terms } from "./terms.js";
@@ -23,13 +24,14 @@ terms();
 onArrive(() => code());
 diagrams();
 connect();
+moments();
 travel();
 explore();
 
 onArrive(spy);
 onArrive(settleSide);
 onArrive(lost);
-onArrive((how) => how === "refresh" && forget());
+onArrive((how) => how === "refresh" && (forget(), reindex()));
 // The search is no module, so that it also runs where a book is opened from a file.
 onArrive((how) => how !== "load" && document.dispatchEvent(new CustomEvent("loggia:arrive", { detail: how })));
 onArrive((how) => how === "visit" && (visited(), follow()));

@@ -5,8 +5,11 @@ import { morph } from "./morph.js";
 /** Parts that follow the source; the stream and the top bar stay. */
 const PARTS = ["#main", "#side", "#toc", "#problems", ".site-header", ".site-foot"];
 
-/** @returns {Promise<boolean>} whether the page was replaced */
-export async function refresh() {
+/**
+ * @param {string[]} [more] further parts
+ * @returns {Promise<boolean>} whether the page was replaced
+ */
+export async function refresh(more = []) {
   // The reader may go to another page while this one is fetched.
   const page = document.body.dataset.page;
   let next;
@@ -29,14 +32,16 @@ export async function refresh() {
   const restore = remember();
   // The place is kept by hand below; the browser's own anchoring would count the growth twice.
   document.documentElement.style.overflowAnchor = "none";
-  for (const part of PARTS) replace(part, next);
+  for (const part of [...PARTS, ...more]) replace(part, next);
   document.querySelector(".frame")?.classList.toggle("no-toc", !document.getElementById("toc"));
   document.title = next.title;
   const style = document.getElementById("theme");
   const newer = next.getElementById("theme");
   if (style && newer && style.textContent !== newer.textContent) style.textContent = newer.textContent;
   document.body.dataset.shape = next.body.dataset.shape || "";
-  const { version } = next.body.dataset;
+  const { at, version } = next.body.dataset;
+  if (at === undefined) delete document.body.dataset.at;
+  else document.body.dataset.at = at;
   if (version === undefined) delete document.body.dataset.version;
   else document.body.dataset.version = version;
   restore();
@@ -48,7 +53,8 @@ export async function refresh() {
 /** @param {string} part @param {Document} next */
 function replace(part, next) {
   const [old, newer] = [document.querySelector(part), next.querySelector(part)];
-  if (old && newer) morph(old, newer);
+  if (old && newer && old.localName !== newer.localName) old.replaceWith(newer);
+  else if (old && newer) morph(old, newer);
   else if (old) old.remove();
   else if (newer) document.querySelector(".frame")?.append(newer);
 }

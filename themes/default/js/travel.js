@@ -183,7 +183,7 @@ function put(page) {
   side?.scrollTo({ top, behavior: "instant" });
   document.querySelector(".frame")?.classList.toggle("no-toc", !document.getElementById("toc"));
   // Relative to the page, as every address.
-  for (const part of [".mark", ".bar > .views"]) {
+  for (const part of [".mark", ".bar > .views", "#live", "#when", "#moment"]) {
     const next = page.querySelector(part);
     if (next) document.querySelector(part)?.replaceWith(next);
   }

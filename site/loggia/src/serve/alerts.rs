@@ -4,7 +4,7 @@
 //! `start` and `watch` hand in the book as it was read; `tick` and the routes ask how alerts are.
 
 use super::App;
-use super::views::{html, site};
+use super::seen::Seen;
 use crate::rules::beside;
 use crate::source::Source;
 use axum::extract::State;
@@ -284,9 +284,9 @@ fn alert_rule(
 }
 
 /// `GET /live/alerts`.
-pub(super) async fn page(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn page(State(app): State<Arc<App>>, seen: Seen) -> Response {
     let shown = app.shown();
-    html(pages::render_alerts(&site(&app, &shown), &app.evidence()))
+    seen.html(pages::render_alerts(&seen.site(&app, &shown), &seen.evidence))
 }
 
 /// What `/metrics` says about rules and notifications.

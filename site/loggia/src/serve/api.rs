@@ -1,6 +1,7 @@
 //! JSON answers, Loggia's own metrics, and problems in words.
 
-use super::{App, events, views};
+use super::seen::Seen;
+use super::{App, events, past_alerts, views};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -21,18 +22,25 @@ pub(super) async fn unknown() -> Response {
     problem(StatusCode::NOT_FOUND, "there is no such address", "see /api/live/snapshot?page=index")
 }
 
-/// `?page=`.
+/// `?page=`, and the seconds that the charts of a service reach back.
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     #[serde(default)]
     page: String,
+    #[serde(default)]
+    range: Option<u32>,
 }
 
 /// `GET /api/live/snapshot?page=ID`: the typed evidence of a page and its formatted cells.
-pub(super) async fn snapshot(State(app): State<Arc<App>>, Query(which): Query<Which>) -> Response {
-    let evidence = app.evidence();
-    let Some(cells) =
-        views::cells(&app, &events::View { page: which.page.clone(), range_s: None }, &evidence)
+pub(super) async fn snapshot(
+    State(app): State<Arc<App>>,
+    Query(which): Query<Which>,
+    seen: Seen,
+) -> Response {
+    let evidence = &seen.evidence;
+    let range_s = which.range.filter(|seconds| pages::RANGES_S.contains(seconds));
+    let view = events::View { page: which.page.clone(), range_s };
+    let Some(cells) = super::engines::waiting(&app, || views::cells_seen(&app, &view, &seen))
     else {
         return problem(
             StatusCode::NOT_FOUND,
@@ -50,20 +58,20 @@ pub(super) async fn snapshot(State(app): State<Arc<App>>, Query(which): Query<Wh
 }
 
 /// `GET /api/live/evidence`: all that is known, for `loggia build --snapshot`.
-pub(super) async fn evidence(State(app): State<Arc<App>>) -> Response {
-    Json(&*app.evidence()).into_response()
+pub(super) async fn evidence(seen: Seen) -> Response {
+    Json(&*seen.evidence).into_response()
 }
 
 /// `GET /api/live/services`.
-pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
-    let evidence = app.evidence();
+pub(super) async fn services(seen: Seen) -> Response {
+    let evidence = seen.evidence;
     Json(json!({ "at": evidence.at, "window": evidence.window, "services": evidence.services }))
         .into_response()
 }
 
 /// `GET /api/live/objectives`: attainment, budgets and burn rates.
-pub(super) async fn objectives(State(app): State<Arc<App>>) -> Response {
-    let evidence = app.evidence();
+pub(super) async fn objectives(seen: Seen) -> Response {
+    let evidence = seen.evidence;
     Json(json!({ "at": evidence.at, "objectives": evidence.objectives })).into_response()
 }
 
@@ -73,15 +81,30 @@ pub(super) async fn objective_rules(State(app): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "application/yaml; charset=utf-8")], rules).into_response()
 }
 
+/// `GET /api/live/moments`: since when telemetry is kept, and when alerts fired; for the bar that leads to other moments.
+pub(super) async fn moments(State(app): State<Arc<App>>) -> Response {
+    let Some((since, until)) = super::seen::kept(&app) else {
+        return Json(json!({ "since": null, "until": null, "fired": [] })).into_response();
+    };
+    let asking = Arc::clone(&app);
+    let found = tokio::task::spawn_blocking(move || past_alerts::fired(&asking, since, until));
+    let fired = found.await.unwrap_or_default();
+    let fired: Vec<_> = fired
+        .iter()
+        .map(|(name, from, to)| json!({ "alert": name, "from": from, "to": to }))
+        .collect();
+    Json(json!({ "since": since, "until": until, "fired": fired })).into_response()
+}
+
 /// `GET /api/live/drift`: what the diagrams draw against what the traces show.
-pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
-    let evidence = app.evidence();
+pub(super) async fn drift(seen: Seen) -> Response {
+    let evidence = seen.evidence;
     Json(json!({ "at": evidence.at, "drift": evidence.drift })).into_response()
 }
 
 /// `GET /api/live/claims`: every figure that the book states, with its verdict.
-pub(super) async fn claims(State(app): State<Arc<App>>) -> Response {
-    let evidence = app.evidence();
+pub(super) async fn claims(State(app): State<Arc<App>>, seen: Seen) -> Response {
+    let evidence = &seen.evidence;
     let shown = app.shown();
     let mut claims = Vec::new();
     for page in &shown.book.pages {

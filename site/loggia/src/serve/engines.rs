@@ -119,6 +119,18 @@ impl Sources {
         (fresh, 0)
     }
 
+    /// The answers to the questions as they were at a moment of the past. None of them is kept here, and an engine that does
+    /// not answer makes errors.
+    pub(super) fn answers_at(&self, plan: &Plan, at_ms: i64) -> Answers {
+        let engine = self.metrics();
+        let open: Vec<&Question> = plan.questions.iter().collect();
+        let asked = match engine.is_remote() {
+            true => side_by_side(&open, |question| answer(engine, question, at_ms)),
+            false => open.iter().map(|question| answer(engine, question, at_ms)).collect(),
+        };
+        asked.into_iter().map(|answer| answer.map_err(|error| error.to_string())).collect()
+    }
+
     /// The answers of now, those that are still good among them, and whether the engine did not answer. What is no longer
     /// asked is forgotten.
     fn fresh(&self, questions: &[Question], now_ms: i64) -> (Answers, bool) {

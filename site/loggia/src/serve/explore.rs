@@ -1,7 +1,8 @@
 //! `/live/explore`: asks the engine of the metrics what somebody typed. `pages` renders the answer.
 
 use super::App;
-use super::views::{html, problem_page, site};
+use super::seen::Seen;
+use super::views::problem_page;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -44,6 +45,7 @@ pub(super) struct Asked {
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     asked: Result<Query<Asked>, QueryRejection>,
+    seen: Seen,
 ) -> Response {
     let Ok(Query(asked)) = asked else {
         return problem_page(
@@ -69,7 +71,8 @@ pub(super) async fn page(
                 );
             };
             let (asking, text) = (Arc::clone(&app), query.clone());
-            let work = tokio::task::spawn_blocking(move || explore(&asking, &text, range_s));
+            let now = seen.at().unwrap_or_else(super::tick::now_ms);
+            let work = tokio::task::spawn_blocking(move || explore(&asking, &text, range_s, now));
             Some(work.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "exploring failed");
                 Err((StatusCode::INTERNAL_SERVER_ERROR, fault("the query could not be evaluated")))
@@ -90,16 +93,21 @@ pub(super) async fn page(
         functions: AGGREGATIONS.iter().chain(FUNCTIONS).copied().collect(),
     };
     let shown = app.shown();
-    let page = pages::render_explore(&site(&app, &shown), &view, Some(&app.evidence()));
-    (status, html(page)).into_response()
+    let page = pages::render_explore(&seen.site(&app, &shown), &view, Some(&seen.evidence));
+    (status, seen.html(page)).into_response()
 }
 
 fn fault(message: impl Into<String>) -> ExploreFault {
     ExploreFault { message: message.into(), at: None }
 }
 
-fn explore(app: &App, query: &str, range_s: u32) -> Result<Explored, (StatusCode, ExploreFault)> {
-    let (engine, now) = (app.sources.metrics(), super::tick::now_ms());
+fn explore(
+    app: &App,
+    query: &str,
+    range_s: u32,
+    now: i64,
+) -> Result<Explored, (StatusCode, ExploreFault)> {
+    let engine = app.sources.metrics();
     let started = Instant::now();
     let refused = |error: AskError| match error {
         AskError::Refused(message) => {

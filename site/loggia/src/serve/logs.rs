@@ -4,8 +4,8 @@
 
 use super::App;
 use super::moment::time;
+use super::seen::Seen;
 use super::tick::now_ms;
-use super::views::{html, site};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -112,6 +112,7 @@ pub(super) async fn api(
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     query: Result<Query<LogQuery>, QueryRejection>,
+    seen: Result<Seen, Response>,
 ) -> Response {
     let (query, twice) = match query {
         Ok(Query(query)) => (query, None),
@@ -120,8 +121,18 @@ pub(super) async fn page(
             (LogQuery::default(), Some(words))
         }
     };
-    let search = twice.map_or_else(|| query.search(now_ms()), Err);
+    let now = seen.as_ref().ok().and_then(Seen::at).unwrap_or_else(now_ms);
+    let search = twice.map_or_else(|| query.search(now), Err);
+    let seen = match (seen, &search) {
+        (Ok(seen), _) => seen,
+        (Err(answer), Ok(_)) => return answer,
+        (Err(_), Err(_)) => Seen::now(&app),
+    };
     let (records, problem) = match search {
+        Ok(search) if search.to_ms.is_none() => {
+            let search = LogSearch { to_ms: seen.at(), ..search };
+            (find(Arc::clone(&app), search).await, None)
+        }
         Ok(search) => (find(Arc::clone(&app), search).await, None),
         Err(words) => (Vec::new(), Some(format!("{words}."))),
     };
@@ -133,8 +144,8 @@ pub(super) async fn page(
         problem,
     };
     let shown = app.shown();
-    let page = pages::render_logs(&site(&app, &shown), &view, Some(&app.evidence()));
-    (status, html(page)).into_response()
+    let page = pages::render_logs(&seen.site(&app, &shown), &view, Some(&seen.evidence));
+    (status, seen.html(page)).into_response()
 }
 
 /// Looks through the records beside the network threads.

@@ -1,6 +1,7 @@
 //! `GET /live/map`: the reader's choice in the address to what is shown.
 
-use super::{App, views};
+use super::App;
+use super::seen::Seen;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use document::{Grouping, MapDirection};
@@ -46,8 +47,12 @@ impl Choice {
     }
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Query(choice): Query<Choice>) -> Response {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Query(choice): Query<Choice>,
+    seen: Seen,
+) -> Response {
     let shown = app.shown();
-    let site = views::site(&app, &shown);
-    views::html(pages::render_map(&site, &choice.view(), &app.evidence()))
+    let site = seen.site(&app, &shown);
+    seen.html(pages::render_map(&site, &choice.view(), &seen.evidence))
 }

@@ -15,11 +15,13 @@ mod events;
 mod explore;
 mod logs;
 mod map;
-#[allow(dead_code, reason = "views begin to take it")]
 mod moment;
+mod past;
+mod past_alerts;
 mod ports;
 mod routes;
 mod search;
+mod seen;
 mod shown;
 mod store;
 mod tick;
@@ -35,6 +37,7 @@ use shown::Shown;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use telemetry::Backend;
@@ -102,6 +105,9 @@ pub(crate) struct App {
     files: RwLock<Files>,
     events: events::Cache,
     exploring: Semaphore,
+    past: past::Past,
+    /// Since when there is telemetry, milliseconds since 1970; the largest number while there is none.
+    since_ms: AtomicI64,
     search: search::Live,
     alerting: alerts::Alerting,
     started: Instant,
@@ -217,6 +223,8 @@ impl App {
             files: RwLock::default(),
             events: events::Cache::default(),
             exploring: Semaphore::new(explore::EXPLORERS_MAX),
+            past: past::Past::default(),
+            since_ms: AtomicI64::new(i64::MAX),
             search: search::Live::default(),
             started: Instant::now(),
             token,

@@ -55,10 +55,23 @@ pub(super) enum Wrong {
 }
 
 impl Moment {
+    /// The times of an address.
+    pub(super) fn read(app: &App, uri: &Uri) -> Result<Self, Wrong> {
+        match Query::<Typed>::try_from_uri(uri) {
+            Ok(Query(typed)) if typed == Typed::default() => Ok(Self::default()),
+            Ok(Query(typed)) => Self::parse(&typed, now_ms(), app.sources.metrics().oldest_ms()),
+            Err(_) => {
+                let words = "`from`, `to` and `at` may stand in the address once each";
+                Err(Wrong::Words(words.to_owned()))
+            }
+        }
+    }
+
     /// Reads them; `oldest` says since when there is telemetry.
     pub(super) fn parse(typed: &Typed, now: i64, oldest: Option<i64>) -> Result<Self, Wrong> {
-        let past = |name: &str, text: &str| {
-            let read = given(text).map(|text| time(text, now).map_err(Wrong::Words));
+        // What is said relative to now is so to the moment that is shown.
+        let past = |name: &str, text: &str, shown: i64| {
+            let read = given(text).map(|text| time(text, shown).map_err(Wrong::Words));
             match read.transpose()? {
                 Some(ms) if ms > now + AHEAD_MS => {
                     Err(Wrong::Words(format!("`{name}` is in the future")))
@@ -66,9 +79,11 @@ impl Moment {
                 read => Ok(read.map(|ms| ms.min(now))),
             }
         };
-        let (from, to) = (past("from", &typed.from)?, past("to", &typed.to)?);
         // `now` and what is as good as now is live, not a moment of the past.
-        let at = past("at", &typed.at)?.filter(|at| *at < now).map(|at| at - at.rem_euclid(1000));
+        let at = past("at", &typed.at, now)?.filter(|at| *at < now);
+        let at = at.map(|at| at - at.rem_euclid(1000));
+        let shown = at.unwrap_or(now);
+        let (from, to) = (past("from", &typed.from, shown)?, past("to", &typed.to, shown)?);
         if from.is_some_and(|from| from >= to.or(at).unwrap_or(now)) {
             return Err(Wrong::Words("`from` is not before the end".to_owned()));
         }
@@ -83,6 +98,7 @@ impl Moment {
         }
     }
 
+    #[allow(dead_code, reason = "charts take it next")]
     /// The first and last moment of charts that reach back `usual_ms` unless the address says otherwise.
     pub(super) fn span(self, usual_ms: i64, now: i64) -> (i64, i64) {
         let end = self.to.or(self.at).unwrap_or(now);
@@ -94,16 +110,7 @@ impl FromRequestParts<Arc<App>> for Moment {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
-        let typed = Query::<Typed>::try_from_uri(&parts.uri);
-        let read = match typed {
-            Ok(Query(typed)) if typed == Typed::default() => return Ok(Self::default()),
-            Ok(Query(typed)) => Self::parse(&typed, now_ms(), app.sources.metrics().oldest_ms()),
-            Err(_) => {
-                let words = "`from`, `to` and `at` may stand in the address once each";
-                Err(Wrong::Words(words.to_owned()))
-            }
-        };
-        read.map_err(|wrong| answer(app, &parts.uri, &wrong))
+        Self::read(app, &parts.uri).map_err(|wrong| answer(app, &parts.uri, &wrong))
     }
 }
 
@@ -115,7 +122,7 @@ pub(super) fn answer(app: &App, uri: &Uri, wrong: &Wrong) -> Response {
         Wrong::Words(words) if is_json => super::api::problem(status, words, HELP),
         Wrong::BeforeAll(oldest) if is_json => {
             let words = format!("nothing is kept from before {}", pages::date_time(*oldest));
-            super::api::problem(status, &words, &format!("the earliest is `at={oldest}`"))
+            super::api::problem(status, &words, &format!("the earliest is `at={}`", first(*oldest)))
         }
         Wrong::Words(words) => {
             let words = format!("{}. {HELP}", sentence(words));
@@ -124,10 +131,8 @@ pub(super) fn answer(app: &App, uri: &Uri, wrong: &Wrong) -> Response {
         Wrong::BeforeAll(oldest) => {
             let words = format!("All that is kept is from after {}.", pages::date_time(*oldest));
             let title = "Nothing is kept from that time";
-            // A whole second that is still kept.
-            let earliest = oldest - oldest.rem_euclid(1000) + 1000;
             let links = [
-                ("Show the earliest moment", with_time(uri, Some(earliest))),
+                ("Show the earliest moment", with_time(uri, Some(first(*oldest)))),
                 ("Show the present", with_time(uri, None)),
             ];
             views::leading_page(app, status, title, &words, &links)
@@ -135,7 +140,12 @@ pub(super) fn answer(app: &App, uri: &Uri, wrong: &Wrong) -> Response {
     }
 }
 
-/// The address at another moment; `None` is the present. Ends of charts go with the old one.
+/// The first whole second that is kept.
+fn first(oldest: i64) -> i64 {
+    oldest.div_euclid(1000) + 1
+}
+
+/// The address at another moment, seconds since 1970; `None` is the present. Ends of charts go with the old one.
 pub(super) fn with_time(uri: &Uri, at: Option<i64>) -> String {
     let is_time = |part: &&str| ["at=", "from=", "to="].iter().any(|name| part.starts_with(name));
     let query = uri.query().unwrap_or_default().split('&');
@@ -197,6 +207,7 @@ mod tests {
             ("now-2d", Some(NOW - 172_800_000)),
             ("2001-09-09T01:46:40Z", Some(NOW)),
             ("2001-09-09T01:46:40", Some(NOW)),
+            ("2001-09-09T01:46", Some(NOW - 40_000)),
             ("2001-09-09T03:46:40+02:00", Some(NOW)),
             ("2001-09-09 01:46:40", Some(NOW)),
             ("1000000000000", Some(NOW)),
@@ -239,7 +250,8 @@ mod tests {
         check(["", "", "1000000060"], kept, words("`at` is in the future"));
         check(["", "2031-01-01T00:00:00Z", ""], kept, words("`to` is in the future"));
         check(["now-5m", "now-5m", ""], kept, words("`from` is not before the end"));
-        check(["now-5m", "", "now-15m"], kept, words("`from` is not before the end"));
+        check(["now-5m", "", "now-15m"], kept, Ok([minutes(20), None, minutes(15)]));
+        check(["1000000000", "", "now-15m"], kept, words("`from` is not before the end"));
         check(["", "", "now-2h"], kept, Err(Wrong::BeforeAll(NOW - 3_600_000)));
         check(["", "now-2h", ""], kept, Err(Wrong::BeforeAll(NOW - 3_600_000)));
         check(["", "", "now-2h"], None, words("nothing has been measured yet"));

@@ -1,11 +1,12 @@
 //! Addresses of the site and the headers of every answer.
 
+use super::seen::Seen;
 use super::shown::Shown;
 use super::{App, alerts, api, events, explore, logs, map, search, store, views, watch};
 use crate::build::extras;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -51,6 +52,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/traces/{id}", get(views::trace))
         .route("/api/live/events", get(events::stream))
         .route("/api/live/snapshot", get(api::snapshot))
+        .route("/api/live/moments", get(api::moments))
         .route("/api/live/evidence", get(api::evidence))
         .route("/api/live/services", get(api::services))
         .route("/api/live/objectives", get(api::objectives))
@@ -81,11 +83,11 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(after_panic))
 }
 
-async fn index(State(app): State<Arc<App>>) -> Response {
+async fn index(State(app): State<Arc<App>>, uri: Uri) -> Response {
     let shown = app.shown();
     let page = shown.book.pages.iter().find(|page| page.path == "index.html");
     match page.or(shown.book.pages.first()) {
-        Some(page) => show_page(&app, page),
+        Some(page) => show_page(&app, page, &uri).await,
         None => views::not_found(
             &app,
             "There is no page yet",
@@ -103,7 +105,7 @@ async fn page_or_file(
     let book = &shown.book;
     let at = |path: &str| book.pages.iter().find(|page| page.path == path);
     if let Some(page) = at(&path) {
-        return show_page(&app, page);
+        return show_page(&app, page, request.uri()).await;
     }
     if path == pages::SEARCH_PATH && !book.config.search_off {
         return search::page(&app, request.uri().query()).await;
@@ -113,7 +115,7 @@ async fn page_or_file(
     }
     let trimmed = path.trim_end_matches('/');
     if path == "index.html" {
-        return index(State(app.clone())).await;
+        return index(State(app.clone()), request.uri().clone()).await;
     }
     // `/guide/intro` and `/guide/` are what people type. Not for good: tomorrow another book may be
     // served on this port.
@@ -180,13 +182,15 @@ async fn wrong_method(request: Request) -> Response {
     )
 }
 
-fn show_page(app: &App, page: &Arc<Page>) -> Response {
-    let evidence = app.evidence();
+async fn show_page(app: &Arc<App>, page: &Arc<Page>, uri: &Uri) -> Response {
+    let seen = match Seen::read(app, uri).await {
+        Ok(seen) => seen,
+        Err(answer) => return answer,
+    };
     let shown = app.shown();
     let problems = shown.problems(&page.id);
-    let site = views::site(app, &shown);
-    let html = pages::render_page(&site, page, Some(&evidence), &problems, shown.is_kept(&page.id));
-    ([(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response()
+    let (site, kept) = (seen.site(app, &shown), shown.is_kept(&page.id));
+    seen.html(pages::render_page(&site, page, Some(&seen.evidence), &problems, kept))
 }
 
 async fn asset(

@@ -44,6 +44,7 @@ fn look(app: &App, now: i64) -> Evidence {
     let observed = app.backend.traces.calls(i64::from(evidence::DRIFT_WINDOW_S) * 1000, now);
     let remote = app.sources.metrics().is_remote();
     let oldest = app.sources.metrics().oldest_ms().or_else(|| first_trace(&observed, now));
+    app.since_ms.store(oldest.unwrap_or(i64::MAX), std::sync::atomic::Ordering::Relaxed);
     let pace_s = app.backend.scrape_interval_s();
     let window = if remote { Window::wide() } else { Window::paced(oldest, now, pace_s) };
     let kept_s = oldest.map_or(0, |oldest| now.saturating_sub(oldest).max(0) / 1000);

@@ -4,6 +4,7 @@ use super::App;
 use super::charts::charts;
 use super::engines::waiting;
 use super::events::View;
+use super::seen::Seen;
 use super::shown::Shown;
 use super::tick::now_ms;
 use axum::extract::rejection::QueryRejection;
@@ -38,45 +39,61 @@ pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
         url: None,
         now_ms: now_ms(),
         at: None,
+        kept: super::seen::kept(app),
+        asked: &[],
     }
-}
-
-#[allow(dead_code, reason = "views begin to take it")]
-/// The same at a moment of the past; `None` is the present.
-pub(super) fn site_at<'a>(app: &App, shown: &'a Shown, at: Option<i64>) -> Site<'a> {
-    let site = site(app, shown);
-    Site { now_ms: at.unwrap_or(site.now_ms), at, ..site }
 }
 
 /// The live values of a view, or `None` when there is no such.
 pub(super) fn cells(app: &App, view: &View, evidence: &Evidence) -> Option<Cells> {
     let shown = app.shown();
-    let site = site(app, &shown);
+    cells_of(app, &site(app, &shown), &shown, view, (evidence, None))
+}
+
+/// The same at the moment of an address.
+pub(super) fn cells_seen(app: &App, view: &View, seen: &Seen) -> Option<Cells> {
+    let shown = app.shown();
+    let site = seen.site(app, &shown);
+    let cells = cells_of(app, &site, &shown, view, (&seen.evidence, seen.graph()))?;
+    Some(match seen.at() {
+        Some(at) => pages::cells_at(cells, at),
+        None => cells,
+    })
+}
+
+/// `graph` is the one of a moment of the past.
+fn cells_of(
+    app: &App,
+    site: &Site,
+    shown: &Shown,
+    view: &View,
+    (evidence, graph): (&Evidence, Option<&ServiceGraph>),
+) -> Option<Cells> {
     if let Some(page) = shown.book.page(&view.page) {
-        return Some(pages::cells_for_page(&site, page, evidence));
+        return Some(pages::cells_for_page(site, page, evidence));
     }
     if view.page == "live/map" {
-        return Some(pages::cells_for_map(&site, evidence));
+        return Some(pages::cells_for_map(site, evidence));
     }
     if view.page == "live/objectives" {
-        return Some(pages::cells_for_objectives(&site, evidence));
+        return Some(pages::cells_for_objectives(site, evidence));
     }
     if let Some(id) = view.page.strip_prefix("live/objectives/") {
-        return pages::cells_for_objective(&site, evidence, id);
+        return pages::cells_for_objective(site, evidence, id);
     }
     if view.page == "live/alerts" {
-        return Some(pages::cells_for_alerts(&site, evidence));
+        return Some(pages::cells_for_alerts(site, evidence));
     }
     if view.page == "live/drift" {
-        return Some(pages::cells_for_drift(&site, evidence));
+        return Some(pages::cells_for_drift(site, evidence));
     }
     let Some(name) = view.page.strip_prefix("live/services/") else {
-        return view.page.starts_with("live/").then(|| pages::cells_for_services(&site, evidence));
+        return view.page.starts_with("live/").then(|| pages::cells_for_services(site, evidence));
     };
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
     let range_s = view.range_s.unwrap_or_else(|| usual_range(app, evidence.at));
-    let view = service_view(app, &shown.book, service, evidence, range_s);
-    Some(pages::cells_for_service(&site, &view, evidence))
+    let view = service_view(app, &shown.book, service, (evidence, graph), range_s);
+    Some(pages::cells_for_service(site, &view, evidence))
 }
 
 /// `?show=violated`: which objectives are listed.
@@ -90,16 +107,22 @@ pub(super) struct Listed {
 pub(super) async fn objectives(
     State(app): State<Arc<App>>,
     Query(listed): Query<Listed>,
+    seen: Seen,
 ) -> Response {
     let shown = app.shown();
-    html(pages::render_objectives(&site(&app, &shown), &app.evidence(), &listed.show))
+    let site = seen.site(&app, &shown);
+    seen.html(pages::render_objectives(&site, &seen.evidence, &listed.show))
 }
 
 /// `GET /live/objectives/ID`.
-pub(super) async fn objective(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn objective(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    seen: Seen,
+) -> Response {
     let shown = app.shown();
-    match pages::render_objective(&site(&app, &shown), &app.evidence(), &id) {
-        Some(page) => html(page),
+    match pages::render_objective(&seen.site(&app, &shown), &seen.evidence, &id) {
+        Some(page) => seen.html(page),
         None => not_found(
             &app,
             "There is no such objective",
@@ -109,15 +132,15 @@ pub(super) async fn objective(State(app): State<Arc<App>>, Path(id): Path<String
 }
 
 /// `GET /live/drift`.
-pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn drift(State(app): State<Arc<App>>, seen: Seen) -> Response {
     let shown = app.shown();
-    html(pages::render_drift(&site(&app, &shown), &app.evidence()))
+    seen.html(pages::render_drift(&seen.site(&app, &shown), &seen.evidence))
 }
 
 /// `GET /live/services`.
-pub(super) async fn services(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn services(State(app): State<Arc<App>>, seen: Seen) -> Response {
     let shown = app.shown();
-    html(pages::render_services(&site(&app, &shown), &app.evidence()))
+    seen.html(pages::render_services(&seen.site(&app, &shown), &seen.evidence))
 }
 
 /// `?range=15m`.
@@ -132,8 +155,9 @@ pub(super) async fn service(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(range): Query<Range>,
+    seen: Seen,
 ) -> Response {
-    let evidence = app.evidence();
+    let evidence = Arc::clone(&seen.evidence);
     let Some(service) = evidence.services.iter().find(|service| service.id.0 == name) else {
         return not_found(
             &app,
@@ -150,8 +174,8 @@ pub(super) async fn service(
         );
     };
     let shown = app.shown();
-    let view = service_view(&app, &shown.book, service, &evidence, range_s);
-    html(pages::render_service(&site(&app, &shown), &view, &evidence))
+    let view = service_view(&app, &shown.book, service, (&evidence, seen.graph()), range_s);
+    seen.html(pages::render_service(&seen.site(&app, &shown), &view, &evidence))
 }
 
 /// The range as typed (`900` or `15m`), or the usual one; `None` for one that is not offered.
@@ -249,6 +273,7 @@ fn duration_ns(text: &str) -> Result<i64, String> {
 pub(super) async fn traces(
     State(app): State<Arc<App>>,
     query: Result<Query<TraceQuery>, QueryRejection>,
+    seen: Seen,
 ) -> Response {
     let Ok(Query(query)) = query else {
         return problem_page(
@@ -267,7 +292,7 @@ pub(super) async fn traces(
     };
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let (results, down) = match search {
-        Some(search) => find_traces(&app, arrived(search)).await,
+        Some(search) => find_traces(&app, arrived(search, seen.at())).await,
         None => (Vec::new(), None),
     };
     let shown = app.shown();
@@ -277,8 +302,8 @@ pub(super) async fn traces(
     let (services, operations) = names.unwrap_or_default();
     let problem = problem.or(down);
     let view = pages::TraceSearchView { filters, results, services, operations, problem };
-    let page = pages::render_traces(&site(&app, &shown), &view, Some(&app.evidence()));
-    (status, html(page)).into_response()
+    let page = pages::render_traces(&seen.site(&app, &shown), &view, Some(&seen.evidence));
+    (status, seen.html(page)).into_response()
 }
 
 /// Services, and operations of one or all of them, for the form.
@@ -335,13 +360,18 @@ pub(super) async fn find_trace(app: &Arc<App>, id: TraceId) -> Result<Option<Tra
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// Leaves out traces that are so young that spans of them may still be on their way.
-fn arrived(search: Search) -> Search {
-    Search { to_ms: Some(now_ms() - ARRIVAL_MS), ..search }
+/// Leaves out traces that are so young that spans of them may still be on their way, or of after the moment.
+fn arrived(search: Search, at: Option<i64>) -> Search {
+    let newest = now_ms() - ARRIVAL_MS;
+    Search { to_ms: Some(at.map_or(newest, |at| at.min(newest))), ..search }
 }
 
 /// `GET /live/traces/ID`.
-pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+pub(super) async fn trace(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    seen: Seen,
+) -> Response {
     let Ok(parsed) = id.parse::<TraceId>() else {
         return problem_page(
             &app,
@@ -369,7 +399,7 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
         }
     };
     let shown = app.shown();
-    let evidence = app.evidence();
+    let evidence = Arc::clone(&seen.evidence);
     let documented = trace
         .services
         .keys()
@@ -381,7 +411,8 @@ pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -
             all
         });
     let logs = super::logs::of_trace(&app, parsed);
-    html(pages::render_trace(&site(&app, &shown), &trace, &logs, &documented, Some(&evidence)))
+    let site = seen.site(&app, &shown);
+    seen.html(pages::render_trace(&site, &trace, &logs, &documented, Some(&evidence)))
 }
 
 /// A 404 page.
@@ -419,12 +450,17 @@ fn service_view(
     app: &App,
     book: &Book,
     service: &ServiceEvidence,
-    evidence: &Evidence,
+    (evidence, past): (&Evidence, Option<&ServiceGraph>),
     range_s: u32,
 ) -> ServiceView {
     let name = service.id.0.as_str();
-    let graph = app.backend.traces.graph(i64::from(evidence.window) * 1000, evidence.at);
-    let (calls_in, calls_out) = calls(&graph, name);
+    let (calls_in, calls_out) = match past {
+        Some(graph) => calls(graph, name),
+        None => {
+            let window_ms = i64::from(evidence.window) * 1000;
+            calls(&app.backend.traces.graph(window_ms, evidence.at), name)
+        }
+    };
     let recent = Search {
         service: Some(name.to_owned()),
         to_ms: Some(evidence.at - ARRIVAL_MS),
@@ -434,7 +470,11 @@ fn service_view(
     ServiceView {
         service: service.clone(),
         charts: waiting(app, || charts(app, name, range_s, evidence)),
-        traces: app.backend.traces.search(&recent),
+        traces: match past {
+            // The traces of then may be on disk alone.
+            Some(_) => waiting(app, || app.backend.search_traces(&recent)),
+            None => app.backend.traces.search(&recent),
+        },
         calls_in,
         calls_out,
         documented: documented(book, evidence, name),

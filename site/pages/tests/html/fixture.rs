@@ -84,6 +84,8 @@ pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
         url,
         now_ms: NOW,
         at: None,
+        kept: Some((NOW - 3_600_000, NOW)),
+        asked: &[],
     }
 }
 
