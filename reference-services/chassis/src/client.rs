@@ -218,7 +218,7 @@ impl Call {
         self
     }
 
-    /// Leaves the call out of traces, on both sides. For housekeeping that is
+    /// Leaves the call out of traces, on both sides, and out of the figures. For housekeeping that is
     /// part of no request, like scrapes and health checks.
     #[must_use]
     pub fn untraced(mut self) -> Self {
@@ -286,7 +286,9 @@ impl Client {
             Err(_) => Err(CallError::TimedOut { peer: call.peer.clone(), timeout: call.timeout }),
         };
         describe(&span, call, &outcome);
-        self.observe(call, &outcome, start.elapsed());
+        if call.traced {
+            self.observe(call, &outcome, start.elapsed());
+        }
         outcome
     }
 

@@ -27,6 +27,8 @@ pub mod variables {
     pub const LOG_FORMAT: &str = "CLOUDSCALE_LOG_FORMAT";
     /// Address of an OTLP/gRPC collector.
     pub const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// Place at which the process dies, for tests: `NAME` or `NAME:N`.
+    pub const CRASH_AT: &str = "CLOUDSCALE_CRASH_AT";
     /// Seed of whatever a service draws by chance (the simulated provider).
     pub const SEED: &str = "CLOUDSCALE_SEED";
 }
@@ -64,6 +66,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Seed for chance; none: from the operating system.
     pub seed: Option<u64>,
+    /// Place at which the process dies; see [`crate::crash`].
+    pub crash_at: Option<String>,
 }
 
 /// A variable that does not say what it should.
@@ -104,6 +108,7 @@ impl Config {
             log_filter: get(variables::LOG).unwrap_or_else(|| "info".to_owned()),
             log_format: log_format(get(variables::LOG_FORMAT))?,
             seed: get(variables::SEED).map(|value| seed(&value)).transpose()?,
+            crash_at: get(variables::CRASH_AT),
         })
     }
 }

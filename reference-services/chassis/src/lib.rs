@@ -6,7 +6,7 @@
 //! ```no_run
 //! async fn build(_chassis: chassis::Chassis) -> anyhow::Result<chassis::App> {
 //!     let router = axum::Router::new().route("/v1/time", axum::routing::get(|| async { "now" }));
-//!     Ok(chassis::App { router, store: None, callers: chassis::Callers::Services })
+//!     Ok(chassis::App::new(router, chassis::Callers::Services))
 //! }
 //!
 //! # fn main() -> anyhow::Result<()> {
@@ -20,10 +20,13 @@
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod crash;
 mod exemplars;
 pub mod idempotency;
 pub mod inbound;
 pub mod input;
+pub mod invariants;
+pub mod messaging;
 pub mod metrics;
 pub mod problem;
 pub mod process;
@@ -35,8 +38,11 @@ pub mod token;
 
 pub use client::{Call, CallError, Client, Reply};
 pub use config::{Config, ConfigError};
+pub use crash::CrashPoints;
 pub use idempotency::{Answer, Idempotency};
 pub use input::{Id, IdempotencyKey, Posted};
+pub use invariants::Checks;
+pub use messaging::{Handler, Message, Messaging, Trouble};
 pub use metrics::Metrics;
 pub use problem::{Failure, field};
 pub use process::block_on;

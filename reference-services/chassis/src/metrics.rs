@@ -2,6 +2,9 @@
 //! chassis observe requests, calls and queries here; services add counters of
 //! their own business. `GET /metrics` hands the text to whoever scrapes.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use opentelemetry::trace::SpanContext;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -30,6 +33,14 @@ pub struct Metrics {
     pub(crate) http_server_cancelled: IntCounterVec,
     pub(crate) http_client: HistogramVec,
     pub(crate) database: HistogramVec,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// Metrics that several parts count in, by name.
+#[derive(Debug, Default)]
+struct Shared {
+    counters: HashMap<String, IntCounterVec>,
+    durations: HashMap<String, HistogramVec>,
 }
 
 impl Metrics {
@@ -78,6 +89,7 @@ impl Metrics {
                 ],
             ),
             registry,
+            shared: Arc::default(),
         };
         metrics.register(metrics.http_server.clone());
         metrics.register(metrics.http_server_active.clone());
@@ -103,6 +115,34 @@ impl Metrics {
         let gauge = IntGauge::new(name, help).expect("the name is valid");
         self.register(gauge.clone());
         gauge
+    }
+
+    /// As [`Metrics::gauge`], one for each value of `labels`.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        let gauges =
+            IntGaugeVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+        self.register(gauges.clone());
+        gauges
+    }
+
+    /// As [`Metrics::counter`], for a metric that several parts of a service
+    /// count in: whoever asks first registers it.
+    pub(crate) fn shared_counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = shared.counters.entry(name.to_owned());
+        found.or_insert_with(|| self.counter(name, help, labels)).clone()
+    }
+
+    /// As [`Metrics::shared_counter`], for durations in seconds.
+    pub(crate) fn shared_durations(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = shared.durations.entry(name.to_owned());
+        let make = || {
+            let histogram = durations(name, help, labels);
+            self.register(histogram.clone());
+            histogram
+        };
+        found.or_insert_with(make).clone()
     }
 
     /// Counts a request that was answered, and the trace that it was part of, if it has one.

@@ -22,8 +22,11 @@ use tracing::Instrument;
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::crash::CrashPoints;
 use crate::inbound::{Inbound, observe};
 use crate::input::MAX_BODY_BYTES;
+use crate::invariants::{self, Checks};
+use crate::messaging::{self, Messaging};
 use crate::metrics::Metrics;
 use crate::problem::Failure;
 use crate::process;
@@ -51,10 +54,11 @@ pub struct Chassis {
     pub client: Client,
     /// Its work beside requests.
     pub tasks: Tasks,
+    /// Where a test lets it die.
+    pub crash: CrashPoints,
 }
 
-/// What a service builds.
-#[derive(Debug)]
+/// What a service builds: [`App::new`], and then what it has.
 pub struct App {
     /// Its routes.
     pub router: Router,
@@ -62,6 +66,38 @@ pub struct App {
     pub store: Option<Store>,
     /// Who sends it requests.
     pub callers: Callers,
+    /// Its outbox and inbox.
+    pub messaging: Option<Messaging>,
+    /// What must hold of its data.
+    pub checks: Option<Arc<dyn Checks>>,
+}
+
+impl App {
+    /// A service that keeps nothing.
+    pub fn new(router: Router, callers: Callers) -> Self {
+        Self { router, store: None, callers, messaging: None, checks: None }
+    }
+
+    /// Gives it a database.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Gives it an outbox and inbox.
+    #[must_use]
+    pub fn messaging(mut self, messaging: Messaging) -> Self {
+        self.messaging = Some(messaging);
+        self
+    }
+
+    /// Says what must hold of its data.
+    #[must_use]
+    pub fn checks(mut self, checks: impl Checks) -> Self {
+        self.checks = Some(Arc::new(checks));
+        self
+    }
 }
 
 /// Who sends requests to a service, and so whose trace they belong to.
@@ -145,15 +181,23 @@ where
     let metrics = Metrics::new(&config);
     let client = Client::new(config.peers.clone(), metrics.clone());
     let tasks = Tasks::default();
+    let crash = CrashPoints::parse(config.crash_at.as_deref());
     let chassis = Chassis {
+        crash,
         config: Arc::new(config),
         metrics: metrics.clone(),
         client,
         tasks: tasks.clone(),
     };
-    let App { router, store, callers } = build(chassis.clone()).await?;
+    let App { router, store, callers, messaging, checks } = build(chassis.clone()).await?;
     let address = listener.local_addr()?;
-    let routes = surround(router, Inbound { metrics, callers }, store.clone());
+    let mut routes = surround(router, Inbound { metrics, callers }, store.clone());
+    if let Some(messaging) = &messaging {
+        routes = routes.merge(messaging::routes(messaging.clone()));
+    }
+    if checks.is_some() || messaging.is_some() {
+        routes = routes.merge(invariants::routes(&chassis, checks, messaging));
+    }
     let stop = tasks.stop.clone();
     let server = tokio::spawn(
         axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
@@ -227,6 +271,12 @@ impl Tasks {
             }
             tracing::debug!(task = name, "ended");
         });
+    }
+
+    /// A token that is cancelled when the service stops. Whatever waits long
+    /// waits for this too.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Runs `work` to its end even when the request that asked for it goes

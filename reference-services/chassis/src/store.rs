@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use opentelemetry::trace::Status;
+use prometheus::IntCounter;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{Sqlite, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -48,6 +49,7 @@ pub const CACHE_KIB: u32 = 512;
 pub struct Store {
     pool: SqlitePool,
     turn: Arc<Mutex<()>>,
+    news: Arc<Notify>,
     metrics: Metrics,
     namespace: Arc<str>,
 }
@@ -65,6 +67,8 @@ pub struct Operation {
 #[derive(Debug)]
 pub struct Write {
     transaction: Transaction<'static, Sqlite>,
+    news: Arc<Notify>,
+    events: Vec<IntCounter>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -98,6 +102,7 @@ impl Store {
         Ok(Self {
             pool,
             turn: Arc::default(),
+            news: Arc::default(),
             metrics: chassis.metrics.clone(),
             namespace: format!("{}_db", config.service).into(),
         })
@@ -112,7 +117,13 @@ impl Store {
     pub async fn begin(&self) -> Result<Write, sqlx::Error> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Write { transaction, _turn: turn })
+        let news = Arc::clone(&self.news);
+        Ok(Write { transaction, news, events: Vec::new(), _turn: turn })
+    }
+
+    /// Wakes whoever waits for events that were published.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.news)
     }
 
     /// Runs `work` (a query, or a whole transaction) as one operation that
@@ -162,7 +173,19 @@ fn folder(path: &Path) -> io::Result<()> {
 impl Write {
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.transaction.commit().await
+        let Self { transaction, news, events, _turn } = self;
+        transaction.commit().await?;
+        if !events.is_empty() {
+            events.iter().for_each(IntCounter::inc);
+            news.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Counts an event in `counter`, and wakes those who wait for events, when
+    /// the transaction commits.
+    pub(crate) fn announce(&mut self, counter: IntCounter) {
+        self.events.push(counter);
     }
 }
 

@@ -8,10 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+pub mod catalog;
+pub mod invariants;
+pub mod messaging;
 pub mod money;
 pub mod orders;
 pub mod payments;
 pub mod problem;
+pub mod shipping;
 
 /// The version that is the first part of every public path.
 pub const API_VERSION: &str = "v1";

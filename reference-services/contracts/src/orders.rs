@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::money::{Currency, Money};
+use crate::shipping::ShipmentState;
 
 /// Body of `POST /v1/orders`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,17 +32,32 @@ pub struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderState {
-    /// Written, and the payment's outcome is not known yet.
+    /// Written, and its saga is under way, forth or back.
     Pending,
-    /// The whole total was captured.
+    /// The whole total was captured, the stock is reserved and a shipment is
+    /// scheduled.
     Paid,
-    /// Nothing was captured, and nothing will be.
+    /// The payment was refused: nothing was captured, and nothing will be.
     PaymentFailed,
+    /// Something else was refused (no stock, no carrier), and all that had been
+    /// done before was undone.
+    Rejected,
+    /// The customer called it off, and the saga is on its way back.
+    Cancelling,
+    /// The customer called it off, and all of it was undone.
+    Cancelled,
 }
 
 impl OrderState {
     /// Every state, in the order of their definition.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Paid, Self::PaymentFailed];
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Paid,
+        Self::PaymentFailed,
+        Self::Rejected,
+        Self::Cancelling,
+        Self::Cancelled,
+    ];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -49,6 +65,9 @@ impl OrderState {
             Self::Pending => "pending",
             Self::Paid => "paid",
             Self::PaymentFailed => "payment_failed",
+            Self::Rejected => "rejected",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
         }
     }
 
@@ -73,6 +92,12 @@ pub struct Order {
     pub total: Money,
     /// The payment, once there is one.
     pub payment: Option<Uuid>,
+    /// Why it was not completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How far its shipment has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<ShipmentState>,
     /// When it was placed.
     pub created_ms: i64,
     /// When its state last changed.
@@ -87,4 +112,36 @@ pub struct Orders {
     /// Give this as `before` to read on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Uuid>,
+}
+
+/// Where [`OrderEvent`]s are published.
+pub const TOPIC: &str = "order-events";
+
+/// What `orders` tells others. The key is the order's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+pub enum OrderEvent {
+    /// An order was placed, and its saga begins.
+    Placed {
+        /// The order.
+        order: Uuid,
+        /// Account of the customer.
+        customer: Uuid,
+        /// What it costs.
+        total: Money,
+    },
+    /// The saga has reached its end: the order may leave the house.
+    Completed {
+        /// The order.
+        order: Uuid,
+        /// Pieces in all its lines.
+        pieces: u32,
+    },
+    /// The saga went back: nothing is left of the order but its history.
+    Cancelled {
+        /// The order.
+        order: Uuid,
+        /// Why.
+        reason: String,
+    },
 }

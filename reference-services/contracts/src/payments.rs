@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::money::{Currency, Money};
+use crate::money::Money;
 
 /// Body of `POST /v1/payments`, sent with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +32,20 @@ pub enum PaymentState {
     Declined,
     /// The reservation was given up before anything was taken.
     Voided,
+    /// The amount was taken and given back: the ledger has both.
+    Refunded,
 }
 
 impl PaymentState {
     /// Every state, in the order of their definition.
-    pub const ALL: [Self; 5] =
-        [Self::Started, Self::Authorised, Self::Captured, Self::Declined, Self::Voided];
+    pub const ALL: [Self; 6] = [
+        Self::Started,
+        Self::Authorised,
+        Self::Captured,
+        Self::Declined,
+        Self::Voided,
+        Self::Refunded,
+    ];
 
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
@@ -47,6 +55,7 @@ impl PaymentState {
             Self::Captured => "captured",
             Self::Declined => "declined",
             Self::Voided => "voided",
+            Self::Refunded => "refunded",
         }
     }
 
@@ -75,26 +84,29 @@ pub struct Payment {
     pub updated_ms: i64,
 }
 
-/// Answer of `GET /invariants` of `payments`: what must hold at every read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerReport {
-    /// Whether every currency's entries sum to zero and match the captured payments.
-    pub holds: bool,
-    /// One row for each currency that has entries.
-    pub currencies: Vec<LedgerSum>,
-}
+/// Where [`PaymentEvent`]s are published.
+pub const TOPIC: &str = "payment-events";
 
-/// The ledger in one currency.
+/// What `payments` tells others. The key is the order's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerSum {
-    /// The currency.
-    pub currency: Currency,
-    /// Number of ledger rows.
-    pub entries: i64,
-    /// Sum of all rows, in minor units: 0.
-    pub sum_minor: i64,
-    /// Sum of the captured payments, in minor units.
-    pub captured_minor: i64,
-    /// What the ledger says that was received, in minor units.
-    pub received_minor: i64,
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+pub enum PaymentEvent {
+    /// The amount was taken.
+    Captured {
+        /// The payment.
+        payment: Uuid,
+        /// The order that is paid for.
+        order: Uuid,
+        /// How much.
+        amount: Money,
+    },
+    /// The amount was given back.
+    Refunded {
+        /// The payment.
+        payment: Uuid,
+        /// The order that was paid for.
+        order: Uuid,
+        /// How much.
+        amount: Money,
+    },
 }

@@ -44,5 +44,5 @@ pub async fn build_with(chassis: Chassis, limits: Limits) -> anyhow::Result<App>
     let refused = api::refusals(&chassis.metrics);
     let client = chassis.client.clone();
     let router = api::routes(api::State { client, verifier, addresses, accounts, refused });
-    Ok(App { router, store: None, callers: Callers::Anybody })
+    Ok(App::new(router, Callers::Anybody))
 }

@@ -70,6 +70,9 @@ fn answer(order: &Order) -> Result<Answer, Failure> {
     let status = match order.state {
         OrderState::Paid => StatusCode::CREATED,
         OrderState::Pending => StatusCode::ACCEPTED,
+        OrderState::Rejected | OrderState::Cancelling | OrderState::Cancelled => {
+            return Err(Failure::conflict(format!("order `{}` was called off", order.id)));
+        }
         OrderState::PaymentFailed => {
             let status = StatusCode::PAYMENT_REQUIRED;
             let failure = Failure::new(status, "payment-declined", "the payment was declined");

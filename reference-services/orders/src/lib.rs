@@ -30,5 +30,5 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let settler = settle::Settler::new(orders.clone(), payments, &chassis.metrics);
     settler.start(&chassis.tasks);
     let router = api::routes(api::State { orders, settler, idempotency, verifier });
-    Ok(App { router, store: Some(store), callers: Callers::Services })
+    Ok(App::new(router, Callers::Services).store(store))
 }

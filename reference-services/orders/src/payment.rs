@@ -72,7 +72,9 @@ impl Payments {
             Ok(payment) => match payment.state {
                 PaymentState::Captured => Paid::Captured(payment.id),
                 PaymentState::Authorised => self.capture(payment.id).await,
-                PaymentState::Declined | PaymentState::Voided => Paid::Refused(Some(payment.id)),
+                PaymentState::Declined | PaymentState::Voided | PaymentState::Refunded => {
+                    Paid::Refused(Some(payment.id))
+                }
                 PaymentState::Started => {
                     Paid::Unknown(anyhow::anyhow!("the provider has not answered yet"))
                 }

@@ -161,6 +161,8 @@ fn order(row: &SqliteRow) -> anyhow::Result<Order> {
         lines: serde_json::from_str(row.try_get("lines")?)?,
         total: Money { minor: row.try_get("total_minor")?, currency },
         payment: payment.map(Uuid::parse_str).transpose()?,
+        reason: None,
+        shipment: None,
         created_ms: row.try_get("created_ms")?,
         updated_ms: row.try_get("updated_ms")?,
     })

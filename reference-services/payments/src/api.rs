@@ -7,9 +7,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
 use chassis::{
-    Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Metrics, Posted, Verifier,
+    Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Metrics, Posted, Verifier, field,
 };
-use contracts::payments::{Authorise, LedgerReport, Payment, PaymentState};
+use contracts::payments::{Authorise, Payment, PaymentState};
 use http::StatusCode;
 use prometheus::IntCounterVec;
 use uuid::Uuid;
@@ -35,6 +35,7 @@ pub(crate) struct Counters {
     captured: IntCounterVec,
     amount: IntCounterVec,
     voided: IntCounterVec,
+    refunded: IntCounterVec,
 }
 
 impl Counters {
@@ -61,6 +62,11 @@ impl Counters {
                 "Payments that were given up before their capture.",
                 &by_currency,
             ),
+            refunded: metrics.counter(
+                "payments_refunded_total",
+                "Payments that were given back after their capture.",
+                &by_currency,
+            ),
         }
     }
 
@@ -78,8 +84,9 @@ pub(crate) fn routes(state: State) -> Router {
         .route("/v1/payments/{id}", get(read))
         .route("/v1/payments/{id}/capture", post(capture))
         .route("/v1/payments/{id}/void", post(void))
+        .route("/v1/payments/{id}/refund", post(refund))
         .route("/v1/payments/by-key/{key}", get(by_key))
-        .route("/invariants", get(invariants))
+        .route("/v1/payments/by-key/{key}/void", post(void_by_key))
         .with_state(state)
 }
 
@@ -138,14 +145,49 @@ async fn capture(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
 
 async fn void(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
     let Advanced { payment, outcome } = advance(&state, id, Step::Void).await?;
+    ended(&state.counters.voided, &payment, outcome, "voided")?;
+    Ok(Json(payment))
+}
+
+/// Sees to it that nothing is and will be taken for a key, be there a payment or
+/// not: a request to authorise that is still under way finds a voided one.
+async fn void_by_key(
+    state: Shared,
+    Path(key): Path<String>,
+    posted: Posted<Authorise>,
+) -> Result<Json<Payment>, Failure> {
+    let key = IdempotencyKey::parse(&key)
+        .ok_or_else(|| Failure::invalid(vec![field("key", "must be an idempotency key")]))?;
+    let faults = faults(&posted.value);
+    if !faults.is_empty() {
+        return Err(Failure::invalid(faults));
+    }
+    let found = state.payments.forestall(key.as_str(), &posted.value, now_ms()).await?;
+    let found = found.ok_or_else(Failure::key_reused)?;
+    void(state, Id(found.id)).await
+}
+
+async fn refund(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
+    let Advanced { payment, outcome } = advance(&state, id, Step::Refund).await?;
+    ended(&state.counters.refunded, &payment, outcome, "refunded")?;
+    Ok(Json(payment))
+}
+
+/// Counts what has really happened, once.
+fn ended(
+    counter: &IntCounterVec,
+    payment: &Payment,
+    outcome: Outcome,
+    wanted: &str,
+) -> Result<(), Failure> {
     match outcome {
         Outcome::Becomes(_) => {
-            state.counters.voided.with_label_values(&[payment.amount.currency.code()]).inc();
+            counter.with_label_values(&[payment.amount.currency.code()]).inc();
+            Ok(())
         }
-        Outcome::Already => {}
-        Outcome::Refused => return Err(refused(&payment, "voided")),
+        Outcome::Already => Ok(()),
+        Outcome::Refused => Err(refused(payment, wanted)),
     }
-    Ok(Json(payment))
 }
 
 async fn read(state: Shared, caller: Caller, Id(id): Id) -> Result<Json<Payment>, Failure> {
@@ -157,10 +199,6 @@ async fn read(state: Shared, caller: Caller, Id(id): Id) -> Result<Json<Payment>
 
 async fn by_key(state: Shared, Path(key): Path<String>) -> Result<Json<Payment>, Failure> {
     state.payments.by_key(&key).await?.map(Json).ok_or_else(unknown)
-}
-
-async fn invariants(state: Shared) -> Result<Json<LedgerReport>, Failure> {
-    Ok(Json(state.payments.ledger().await?))
 }
 
 async fn advance(state: &State, id: Uuid, step: Step) -> Result<Advanced, Failure> {

@@ -1,5 +1,5 @@
-//! CloudScale's payments: authorise, capture, void, and a ledger that sums to
-//! zero. `orders` calls it; customers read their own payments through the
+//! CloudScale's payments: authorise, capture, void, refund, and a ledger that
+//! sums to zero. `orders` calls it; customers read their own payments through the
 //! gateway. It calls a payment provider, which is simulated in the process.
 
 #![forbid(unsafe_code)]
@@ -34,6 +34,8 @@ pub async fn build_with(chassis: Chassis, provider: Provider) -> anyhow::Result<
     let idempotency = Idempotency::open(&chassis, &store).await?;
     let verifier = Verifier::start(&chassis);
     let counters = api::Counters::new(&chassis.metrics);
+    let (messaging, checks) = (payments.messaging().clone(), payments.clone());
     let router = api::routes(api::State { payments, provider, idempotency, verifier, counters });
-    Ok(App { router, store: Some(store), callers: Callers::Services })
+    let app = App::new(router, Callers::Services);
+    Ok(app.store(store).messaging(messaging).checks(checks))
 }

@@ -1,9 +1,11 @@
 //! The SQL of payments. `api` hands it typed values and gets payments back.
 
 use anyhow::Context as _;
-use chassis::{Chassis, Operation, Store};
+use chassis::invariants::Checking;
+use chassis::{Chassis, Checks, Message, Messaging, Operation, Store, Write};
+use contracts::invariants::Invariant;
 use contracts::money::{Currency, Money};
-use contracts::payments::{Authorise, LedgerReport, LedgerSum, Payment, PaymentState};
+use contracts::payments::{Authorise, Payment, PaymentEvent, PaymentState, TOPIC};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
@@ -21,6 +23,7 @@ const SELECT_LEDGER: Operation = Operation { name: "SELECT", collection: "ledger
 #[derive(Debug, Clone)]
 pub(crate) struct Payments {
     store: Store,
+    messaging: Messaging,
 }
 
 /// What a step did.
@@ -34,7 +37,13 @@ pub(crate) struct Advanced {
 
 impl Payments {
     pub(crate) async fn open(chassis: &Chassis) -> anyhow::Result<Self> {
-        Ok(Self { store: Store::open(chassis, &MIGRATIONS).await? })
+        let store = Store::open(chassis, &MIGRATIONS).await?;
+        let messaging = Messaging::open(chassis, &store).await?;
+        Ok(Self { store, messaging })
+    }
+
+    pub(crate) fn messaging(&self) -> &Messaging {
+        &self.messaging
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -50,9 +59,30 @@ impl Payments {
         request: &Authorise,
         now_ms: i64,
     ) -> anyhow::Result<Option<Payment>> {
+        self.find_or_add(key, request, PaymentState::Started, now_ms).await
+    }
+
+    /// As [`Payments::start`], but a payment that is new here is voided from the
+    /// start: a request to authorise it that comes late finds it so.
+    pub(crate) async fn forestall(
+        &self,
+        key: &str,
+        request: &Authorise,
+        now_ms: i64,
+    ) -> anyhow::Result<Option<Payment>> {
+        self.find_or_add(key, request, PaymentState::Voided, now_ms).await
+    }
+
+    async fn find_or_add(
+        &self,
+        key: &str,
+        request: &Authorise,
+        state: PaymentState,
+        now_ms: i64,
+    ) -> anyhow::Result<Option<Payment>> {
         let sql = "INSERT INTO payments (id, idempotency_key, order_id, customer, amount_minor,
                      currency, state, created_ms, updated_ms)
-                   VALUES (?, ?, ?, ?, ?, ?, 'started', ?, ?)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (idempotency_key) DO NOTHING";
         let insert = sqlx::query(sql)
             .bind(Uuid::now_v7().to_string())
@@ -61,6 +91,7 @@ impl Payments {
             .bind(request.customer.to_string())
             .bind(request.amount.minor)
             .bind(request.amount.currency.code())
+            .bind(state.name())
             .bind(now_ms)
             .bind(now_ms);
         let work = async {
@@ -80,7 +111,7 @@ impl Payments {
     }
 
     /// Moves a payment on by `step`, in one transaction with what that writes
-    /// into the ledger; none: there is no such payment.
+    /// into the ledger and the outbox; none: there is no such payment.
     pub(crate) async fn advance(
         &self,
         id: Uuid,
@@ -95,9 +126,8 @@ impl Payments {
                 payment.state = state;
                 payment.updated_ms = now_ms;
                 change(&mut write, &payment).await?;
-                if state == PaymentState::Captured {
-                    book(&mut write, &payment).await?;
-                }
+                book(&mut write, &payment).await?;
+                self.tell(&mut write, &payment).await?;
                 write.commit().await?;
             }
             Ok(Some(Advanced { payment, outcome }))
@@ -118,8 +148,18 @@ impl Payments {
         self.store.run(SELECT_PAYMENT, query).await?.as_ref().map(payment).transpose()
     }
 
+    async fn tell(&self, write: &mut Write, payment: &Payment) -> anyhow::Result<()> {
+        let Payment { id, order, amount, .. } = *payment;
+        let event = match payment.state {
+            PaymentState::Captured => PaymentEvent::Captured { payment: id, order, amount },
+            PaymentState::Refunded => PaymentEvent::Refunded { payment: id, order, amount },
+            _ => return Ok(()),
+        };
+        self.messaging.publish(write, Message::new(TOPIC, order, &event)).await
+    }
+
     /// What must hold of the ledger, read in one statement and so at one moment.
-    pub(crate) async fn ledger(&self) -> anyhow::Result<LedgerReport> {
+    async fn ledger(&self) -> anyhow::Result<Vec<Invariant>> {
         let sql = "SELECT currency, SUM(entries) AS entries, SUM(total) AS total,
                      SUM(received) AS received, SUM(captured) AS captured
                    FROM (SELECT currency, 1 AS entries, amount_minor AS total,
@@ -131,12 +171,55 @@ impl Payments {
                    GROUP BY currency ORDER BY currency";
         let query = sqlx::query(sql).bind(ACCOUNT_RECEIVED).fetch_all(self.store.pool());
         let rows = self.store.run(SELECT_LEDGER, query).await?;
-        let currencies = rows.iter().map(ledger_sum).collect::<anyhow::Result<Vec<_>>>()?;
-        let holds = currencies
-            .iter()
-            .all(|sum| sum.sum_minor == 0 && sum.received_minor == sum.captured_minor);
-        Ok(LedgerReport { holds, currencies })
+        let sums = rows.iter().map(ledger_sum).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(judge(&sums))
     }
+}
+
+impl Checks for Payments {
+    fn check(&self) -> Checking<'_> {
+        Box::pin(self.ledger())
+    }
+}
+
+/// The ledger in one currency.
+#[derive(Debug, Clone, Copy)]
+struct LedgerSum {
+    currency: Currency,
+    entries: i64,
+    sum_minor: i64,
+    captured_minor: i64,
+    received_minor: i64,
+}
+
+/// What the sums say. The sum of each payment's rows is part of it: what one
+/// currency's rows sum up to can be 0 only by chance when that is not.
+fn judge(sums: &[LedgerSum]) -> Vec<Invariant> {
+    let entries: i64 = sums.iter().map(|sum| sum.entries).sum();
+    let wrong = sums.iter().map(|sum| sum.sum_minor.abs()).sum::<i64>();
+    let mut figures = vec![("entries".to_owned(), entries), ("off_minor".to_owned(), wrong)];
+    let zero = Invariant {
+        name: "ledger_sums_to_zero".to_owned(),
+        holds: wrong == 0,
+        says: format!("the {entries} rows of the ledger are off by {wrong} minor units in all"),
+        figures: figures.drain(..).collect(),
+    };
+    let mut says = Vec::new();
+    for &LedgerSum { currency, captured_minor, received_minor, .. } in sums {
+        says.push(format!("{received_minor} of {captured_minor} {currency}"));
+        figures.push((format!("{currency}_received_minor"), received_minor));
+        figures.push((format!("{currency}_captured_minor"), captured_minor));
+    }
+    let matches = Invariant {
+        name: "ledger_matches_payments".to_owned(),
+        holds: sums.iter().all(|sum| sum.received_minor == sum.captured_minor),
+        says: format!(
+            "the ledger has received what captured payments are worth, in minor units: {}",
+            says.join(", ")
+        ),
+        figures: figures.into_iter().collect(),
+    };
+    vec![zero, matches]
 }
 
 async fn find(connection: &mut SqliteConnection, id: Uuid) -> anyhow::Result<Option<Payment>> {
@@ -155,11 +238,14 @@ async fn change(connection: &mut SqliteConnection, payment: &Payment) -> anyhow:
 }
 
 async fn book(connection: &mut SqliteConnection, payment: &Payment) -> anyhow::Result<()> {
-    for entry in booking(payment.amount) {
-        let sql = "INSERT INTO ledger (payment, account, amount_minor, currency, created_ms)
-                   VALUES (?, ?, ?, ?, ?)";
+    let Some((booking, entries)) = booking(payment.state, payment.amount) else { return Ok(()) };
+    for entry in entries {
+        let sql =
+            "INSERT INTO ledger (payment, booking, account, amount_minor, currency, created_ms)
+                   VALUES (?, ?, ?, ?, ?, ?)";
         sqlx::query(sql)
             .bind(payment.id.to_string())
+            .bind(booking)
             .bind(entry.account)
             .bind(entry.minor)
             .bind(payment.amount.currency.code())

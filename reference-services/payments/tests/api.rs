@@ -6,14 +6,18 @@
 use std::collections::BTreeMap;
 
 use chassis::{Call, Client, Config, Metrics, Reply, Running};
+use contracts::invariants::Report;
+use contracts::messaging::Feed;
 use contracts::money::{Currency, Money};
-use contracts::payments::{Authorise, LedgerReport, Payment, PaymentState};
+use contracts::payments::{Authorise, Payment, PaymentState};
 use payments::Provider;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
+
+const MATCHES: &str = "ledger_matches_payments";
 
 struct Service {
     running: Running,
@@ -42,10 +46,14 @@ impl Service {
 
     /// Empties the table of kept answers behind the service's back.
     async fn forget_answers(&self) {
+        self.meddle("DELETE FROM idempotency_keys").await;
+    }
+
+    async fn meddle(&self, sql: &'static str) {
         let options =
             SqliteConnectOptions::new().filename(self.folder.path().join("payments.sqlite"));
         let mut connection = options.connect().await.unwrap();
-        sqlx::query("DELETE FROM idempotency_keys").execute(&mut connection).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 
@@ -58,8 +66,8 @@ impl Service {
         self.client.call(Call::get("payments", path)).await.unwrap()
     }
 
-    async fn ledger(&self) -> LedgerReport {
-        let report: LedgerReport = self.get("/invariants").await.json().unwrap();
+    async fn ledger(&self) -> Report {
+        let report: Report = self.get("/invariants").await.json().unwrap();
         assert!(report.holds, "{report:?}");
         report
     }
@@ -88,8 +96,21 @@ async fn the_ledger_sums_to_zero_after_every_step() {
         service.ledger().await;
         assert_eq!(service.step(payment.id, "void").await.status, 409);
     }
-    let sums = service.ledger().await.currencies;
-    assert_eq!((sums[0].entries, sums[0].received_minor), (6, 101_250));
+    let ledger = service.ledger().await;
+    assert_eq!(ledger.figure("ledger_sums_to_zero", "entries"), Some(6));
+    assert_eq!(ledger.figure(MATCHES, "EUR_received_minor"), Some(101_250));
+
+    let payment: Payment = service.get("/v1/payments/by-key/key-1250").await.json().unwrap();
+    let (a, b) =
+        tokio::join!(service.step(payment.id, "refund"), service.step(payment.id, "refund"),);
+    assert!([a, b].iter().all(|reply| reply.status == 200));
+    let ledger = service.ledger().await;
+    assert_eq!(ledger.figure("ledger_sums_to_zero", "entries"), Some(8));
+    assert_eq!(ledger.figure(MATCHES, "EUR_received_minor"), Some(100_000));
+    assert_eq!(service.step(payment.id, "capture").await.status, 409, "it was given back");
+    let outbox = service.get("/internal/outbox?after=0").await.json::<Feed>().unwrap();
+    let kinds: Vec<_> = outbox.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["captured", "captured", "captured", "refunded"]);
     service.running.stop().await;
 }
 
@@ -137,7 +158,17 @@ async fn what_was_declined_or_given_up_is_never_captured() {
     assert_eq!(service.step(payment.id, "void").await.status, 200);
     assert_eq!(service.step(payment.id, "capture").await.status, 409);
     assert_eq!(service.step(Uuid::now_v7(), "capture").await.status, 404);
-    assert!(service.ledger().await.currencies.is_empty());
+    assert_eq!(service.ledger().await.figure("ledger_sums_to_zero", "entries"), Some(0));
+
+    // Given up before it was ever heard of: the late request finds it so.
+    let wanted = request(700);
+    let call = || Call::post("payments", "").path("/v1/payments/by-key/late/void").json(&wanted);
+    for _ in 0..2 {
+        assert_eq!(service.client.call(call()).await.unwrap().status, 200);
+    }
+    let late: Payment = service.authorise("late", &wanted).await.json().unwrap();
+    assert_eq!(late.state, PaymentState::Voided);
+    assert_eq!(service.step(late.id, "capture").await.status, 409);
     service.running.stop().await;
 }
 
@@ -152,4 +183,25 @@ async fn wrong_requests_are_refused_with_the_field() {
     let id = Uuid::now_v7();
     assert_eq!(service.get(&format!("/v1/payments/{id}")).await.status, 401, "no token");
     service.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_is_missing_or_wrong_is_noticed() {
+    let cases = [
+        ("DELETE FROM ledger WHERE account = 'sales_revenue'", "ledger_sums_to_zero"),
+        ("UPDATE ledger SET amount_minor = amount_minor * 2", MATCHES),
+        ("UPDATE payments SET state = 'authorised'", MATCHES),
+    ];
+    for (sql, broken) in cases {
+        let service = Service::start(0.0).await;
+        let payment: Payment = service.authorise("k", &request(500)).await.json().unwrap();
+        service.step(payment.id, "capture").await;
+        service.ledger().await;
+        service.meddle(sql).await;
+        let report: Report = service.get("/invariants").await.json().unwrap();
+        let found = report.invariants.iter().filter(|invariant| !invariant.holds);
+        let found: Vec<_> = found.map(|invariant| invariant.name.as_str()).collect();
+        assert!(!report.holds && found.contains(&broken), "{sql}: {report:?}");
+        service.running.stop().await;
+    }
 }
