@@ -83,14 +83,14 @@ await withBrowser(async (_browser, open) => {
     check(/live\/services\/orders$/.test((await box("O").getAttribute("href")) ?? ""), "its address");
     await line(page, "Gateway to Payments").focus();
     await page.keyboard.press("Enter");
-    await page.waitForURL(/live\/traces\?service=gateway&to=payments/);
+    await page.waitForURL(/live\/traces\?service=gateway&calls=payments/);
     const rows = page.locator("main tbody tr");
     check((await rows.count()) > 3, `${await rows.count()} traces`);
     for (const text of await rows.allInnerTexts()) check(!/\b1 service\b/.test(text), text);
     await rows.first().getByRole("link").first().click();
     await page.waitForURL(/live\/traces\/[0-9a-f]{32}/);
     check(/gateway/.test(await page.locator("main").innerText()) && /payments/.test(await page.locator("main").innerText()), "both are in it");
-    await page.goto(`${url}live/traces?service=orders&to=orders_db`);
+    await page.goto(`${url}live/traces?service=orders&calls=orders_db`);
     check((await rows.count()) > 3, "also of a database");
 
     step("a drawing says what it shows, in words");

@@ -32,5 +32,6 @@ mod seeds;
 mod serving;
 mod target;
 mod tls;
+mod traces;
 mod travel;
 mod up;

@@ -22,16 +22,20 @@ mod live;
 mod logs;
 mod map;
 mod markup;
+mod minimap;
 mod moment;
 mod navigation;
 mod objectives;
 mod overlay;
 mod page;
+mod palette;
 mod problems;
 mod redirect;
+mod scatter;
 mod search;
 mod services;
 mod site;
+mod span;
 mod spark;
 mod spots;
 mod theme;
@@ -51,6 +55,7 @@ pub use figures::date_time;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use logs::render_logs;
 pub use map::{MapView, cells_for_map, render_map};
+pub use minimap::Zoom;
 pub use moment::{cells_at, keep_moment};
 pub use navigation::Navigation;
 pub use objectives::{
@@ -62,9 +67,10 @@ pub use redirect::render_redirect;
 pub use search::{SEARCH_PATH, SearchGroup, SearchHit, SearchView, render_search};
 pub use services::{RANGES_S, render_service, render_services};
 pub use site::Site;
+pub use span::render_span;
 pub use traces::render_traces;
 pub use view::{
     Call, Chart, ChartExemplar, ChartSeries, Documented, LogFilters, LogSearchView, ServiceView,
-    TraceFilters, TraceSearchView,
+    TraceAsk, TraceFilters, TraceProblems, TraceSearchView, TraceView,
 };
 pub use waterfall::render_trace;

@@ -42,6 +42,7 @@ pub(crate) struct LogRow<'a> {
     pub(crate) service: &'a str,
     pub(crate) body: &'a str,
     pub(crate) trace: Option<String>,
+    pub(crate) to_trace: &'static str,
     pub(crate) pairs: Vec<(&'a str, String)>,
 }
 
@@ -91,22 +92,32 @@ pub(crate) fn log_rows<'a>(
     records: &'a [Arc<LogRecord>],
     of_trace: Option<TraceId>,
 ) -> Vec<LogRow<'a>> {
-    let row = |record: &'a Arc<LogRecord>| {
-        let ms = record.moment_ns().div_euclid(1_000_000);
-        let (severity, state) = severity(record.severity);
-        let link = record.trace_id.filter(|id| Some(*id) != of_trace);
-        LogRow {
-            clock: format!("{}.{:03}", clock(ms), ms.rem_euclid(1000)),
-            date: date_time(ms),
-            severity,
-            state,
-            service: record.service(),
-            body: if record.body.is_empty() { &record.event } else { &record.body },
-            trace: link.map(|id| format!("{root}live/traces/{id}")),
-            pairs: pairs(record),
-        }
-    };
-    records.iter().map(row).collect()
+    records.iter().map(|record| log_row(root, record, of_trace)).collect()
+}
+
+/// One row; on the page of a trace it leads to its span there.
+pub(crate) fn log_row<'a>(
+    root: &str,
+    record: &'a LogRecord,
+    of_trace: Option<TraceId>,
+) -> LogRow<'a> {
+    let ms = record.moment_ns().div_euclid(1_000_000);
+    let (severity, state) = severity(record.severity);
+    let (here, span) = (record.trace_id.is_some() && record.trace_id == of_trace, record.span_id);
+    LogRow {
+        clock: format!("{}.{:03}", clock(ms), ms.rem_euclid(1000)),
+        date: date_time(ms),
+        severity,
+        state,
+        service: record.service(),
+        body: if record.body.is_empty() { &record.event } else { &record.body },
+        trace: record.trace_id.map(|id| match span {
+            Some(span) => format!("{root}live/traces/{id}?span={span}#span-{span}"),
+            None => format!("{root}live/traces/{id}"),
+        }),
+        to_trace: if here { "Its span" } else { "The request in which it was written" },
+        pairs: pairs(record),
+    }
 }
 
 fn pairs(record: &LogRecord) -> Vec<(&str, String)> {

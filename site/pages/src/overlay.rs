@@ -120,10 +120,10 @@ pub(crate) fn crossed(site: &Site, root: &str, [from, to]: [(&str, bool); 2]) ->
     };
     match (from, to) {
         ((from, true), (to, _)) => {
-            format!("{root}live/traces?service={}&to={}", traced(from), traced(to))
+            format!("{root}live/traces?service={}&calls={}", traced(from), traced(to))
         }
         (_, (to, true)) => format!("{root}live/traces?service={}", traced(to)),
-        (_, (to, false)) => format!("{root}live/traces?to={}", traced(to)),
+        (_, (to, false)) => format!("{root}live/traces?calls={}", traced(to)),
     }
 }
 

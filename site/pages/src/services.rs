@@ -5,7 +5,7 @@ use crate::chart::{self, ChartFrame};
 use crate::frame::{Frame, Place, View, service_href};
 use crate::overlay::encode;
 use crate::problems::written;
-use crate::traces::{TraceRow, trace_rows};
+use crate::traces::{TraceRow, palette, trace_rows};
 use crate::{Call, Documented, ServiceView, Site, cells_for_service, cells_for_services};
 use askama::Template;
 use evidence::Evidence;
@@ -130,7 +130,7 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
             .enumerate()
             .map(|(nth, drawn)| chart::frame(nth, drawn, view.range_s))
             .collect(),
-        traces: trace_rows(&frame.root, &view.traces),
+        traces: trace_rows(&frame.root, &view.traces, &palette(Some(evidence), &view.traces)),
         no_traces: "No trace of it yet. Traces come over OTLP, by default at port 4317 or 4318.",
         sides: sides
             .map(|(title, none, side, calls)| calls_side(&frame.root, title, none, side, calls))

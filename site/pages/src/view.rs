@@ -81,18 +81,31 @@ pub struct Documented {
     pub href: String,
 }
 
+/// What is wrong with the reader's input, by the name of the field.
+pub type TraceProblems = std::collections::BTreeMap<&'static str, String>;
+
 /// Found traces with the form that found them.
 #[derive(Debug, Clone, Default)]
 pub struct TraceSearchView {
     /// As the reader filled them in.
     pub filters: TraceFilters,
-    /// Newest first.
+    /// The list, in the order that was asked for.
     pub results: Vec<TraceSummary>,
+    /// What the plot shows: the list and more, newest first.
+    pub plotted: Vec<TraceSummary>,
+    /// There may be more than were looked at; how many were.
+    pub more_than: Option<usize>,
+    /// The time that was asked for, milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Its end.
+    pub to_ms: Option<i64>,
     /// Every service that sent spans.
     pub services: Vec<String>,
     /// Operations to choose from, of the chosen service or of all.
     pub operations: Vec<String>,
-    /// What is wrong with the reader's input, in a sentence.
+    /// What is wrong with the reader's input.
+    pub problems: TraceProblems,
+    /// Why there may be less than there should be, in a sentence.
     pub problem: Option<String>,
 }
 
@@ -103,12 +116,22 @@ pub struct TraceFilters {
     pub service: Option<String>,
     /// `operation=`: a span's name.
     pub operation: Option<String>,
-    /// `to=`: whom the span calls.
-    pub to: Option<String>,
+    /// `calls=`: whom the span calls.
+    pub calls: Option<String>,
+    /// `attributes=`: `key=value` and so on.
+    pub attributes: Option<String>,
     /// `min=`: shortest duration as typed, such as `250ms` or `1.5s`.
     pub min_duration: Option<String>,
+    /// `max=`: longest duration.
+    pub max_duration: Option<String>,
     /// `errors=1`.
     pub errors_only: bool,
+    /// `from=`, such as `now-15m`.
+    pub from: Option<String>,
+    /// `to=`.
+    pub to: Option<String>,
+    /// `sort=slowest`.
+    pub slowest_first: bool,
     /// `limit=`: most traces shown.
     pub limit: usize,
 }
@@ -145,4 +168,40 @@ pub struct LogFilters {
     pub to: Option<String>,
     /// `limit=`: most records shown.
     pub limit: usize,
+}
+
+/// One trace with what is shown beside it.
+#[derive(Debug, Clone)]
+pub struct TraceView<'a> {
+    /// The trace, with clocks set where that was asked for.
+    pub trace: &'a traces::Trace,
+    /// What services wrote down in it, in the order of time.
+    pub logs: &'a [std::sync::Arc<traces::LogRecord>],
+    /// Where the book speaks of each of its services.
+    pub documented: &'a std::collections::BTreeMap<String, Vec<Documented>>,
+    /// The largest move of a span of each service, nanoseconds, where clocks were set.
+    pub moved_ns: std::collections::BTreeMap<std::sync::Arc<str>, i64>,
+    /// Whether it is so young that spans of it may still be on their way.
+    pub arriving: bool,
+    /// How the reader wants to see it.
+    pub ask: TraceAsk,
+}
+
+/// How a reader wants to see a trace; each stands in the address.
+#[derive(Debug, Clone, Default)]
+pub struct TraceAsk {
+    /// `span=`: opened, and in the part that is shown.
+    pub span: Option<traces::SpanId>,
+    /// `find=`: words to mark.
+    pub find: String,
+    /// `zoom=`: the part of the time that is shown.
+    pub zoom: Option<crate::Zoom>,
+    /// `fold=off`: repeated siblings each for themselves.
+    pub unfolded: bool,
+    /// `clocks=set`: clocks of hosts set right.
+    pub clocks: bool,
+    /// `line=`, from 0: of a long trace, the part with this line.
+    pub first_line: usize,
+    /// What of the address could not be understood, in a sentence.
+    pub problem: Option<String>,
 }

@@ -1,19 +1,26 @@
-//! `/live/traces/ID`: a trace's spans over time.
+//! `/live/traces/ID`: a trace's spans over time, repeated ones folded, each with its details.
 
-use crate::figures::{date_time, duration};
+use crate::figures::date_time;
 use crate::frame::{Frame, Place, View};
 use crate::logs::{LogRow, log_rows};
+use crate::minimap::{Stroke, Zoom, strokes};
+use crate::overlay::encode;
+use crate::palette::Palette;
 use crate::problems::written;
-use crate::{Cells, Documented, Site, cells_for_services};
+use crate::span::{Details, details, seconds};
+use crate::{Cells, Site, TraceAsk, TraceView, cells_for_services};
 use askama::Template;
 use evidence::Evidence;
-use std::sync::Arc;
-use traces::{Attribute, LogRecord, Parent, Row, Status, Trace};
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use traces::{Fold, Line, Parent, Row, Trace};
 
-/// Rows of one waterfall; of a longer trace the first ones are shown, and the page says so.
-const ROWS_MAX: usize = 2_000;
-/// Colours that services are told apart by, `c0` to `c7` in `css/panels.css`.
-const COLOURS: usize = 8;
+/// Lines of one waterfall; a longer trace is shown in parts of so many lines.
+const LINES_MAX: usize = 1_000;
+/// Lines within one fold; the waterfall without folds has the others.
+const FOLD_LINES_MAX: usize = 100;
+/// Spans up to which the page holds the details of all; of longer traces they are fetched when opened.
+const WHOLE_SPANS_MAX: usize = 300;
 /// Parts that the time axis is divided into.
 const TICKS: u32 = 4;
 /// A bar is never narrower than this, in percent of the whole.
@@ -24,6 +31,8 @@ const LABEL_RIGHT_MAX: f64 = 84.0;
 const LABEL_LEFT_MIN: f64 = 14.0;
 /// Deeper spans are indented no further.
 const DEPTH_MAX: usize = 12;
+/// Operations in the list of where the time went.
+const OWN_TIMES_MAX: usize = 8;
 
 #[derive(Template)]
 #[template(path = "trace.html")]
@@ -37,54 +46,107 @@ struct TraceTemplate<'a> {
     service_count: String,
     started: String,
     errors: usize,
-    documented: &'a [Documented],
+    documented: Vec<(String, String)>,
+    arriving: bool,
     notes: Vec<String>,
+    problem: Option<&'a str>,
     legend: Vec<(&'a str, usize, usize)>,
+    strokes: Vec<Stroke>,
+    zoom: Zoom,
+    zoomed: bool,
+    find: &'a str,
+    found: Option<String>,
+    hits: Vec<(String, String)>,
+    kept: Vec<(&'static str, String)>,
+    links: Links,
     ticks: Vec<(u32, String)>,
-    rows: Vec<SpanRow<'a>>,
+    lines: Vec<String>,
+    window: Option<Window>,
+    own_times: Vec<OwnTime<'a>>,
     logs: Vec<LogRow<'a>>,
     no_logs: &'static str,
 }
 
-struct SpanRow<'a> {
+/// The same page, asked otherwise.
+struct Links {
+    whole: String,
+    folded: Option<String>,
+    unfolded: Option<String>,
+    clocks: Option<(String, bool)>,
+    no_find: String,
+}
+
+/// Which lines are shown where not all are.
+struct Window {
+    words: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+struct OwnTime<'a> {
     colour: usize,
     service: &'a str,
     name: &'a str,
-    kind: &'static str,
+    count: usize,
+    own: String,
+    share: String,
+}
+
+#[derive(Template)]
+#[template(path = "trace_line.html")]
+struct LineTemplate<'a> {
+    colour: usize,
+    service: &'a str,
+    name: &'a str,
     id: String,
     depth: usize,
+    level: usize,
     failed: bool,
     missing: bool,
     skewed: bool,
+    hit: bool,
+    open: bool,
+    zoom: String,
+    later: Option<String>,
+    bar: Option<Bar>,
+    critical: Vec<(String, String)>,
+    duration: String,
+    details: Option<Details<'a>>,
+}
+
+#[derive(Template)]
+#[template(path = "trace_fold.html")]
+struct FoldTemplate<'a> {
+    colour: usize,
+    service: &'a str,
+    name: &'a str,
+    key: String,
+    depth: usize,
+    level: usize,
+    count: usize,
+    hits: usize,
+    open: bool,
+    zoom: String,
+    bar: Option<Bar>,
+    marks: Vec<(String, String)>,
+    duration: String,
+    lines: Vec<String>,
+    hidden: usize,
+    unfolded: String,
+}
+
+/// Where a bar and its words stand, in percent of what is shown.
+struct Bar {
     start: String,
     width: String,
-    critical: Vec<(String, String)>,
     side: &'static str,
     at: String,
-    duration: String,
-    offset: String,
-    own: String,
-    critical_text: Option<String>,
-    message: Option<&'a str>,
-    parent_text: Option<String>,
-    tables: Vec<Table>,
-    links: Vec<(String, String)>,
 }
 
-struct Table {
-    title: String,
-    pairs: Vec<(String, String)>,
-}
-
-/// `/live/traces/ID`: the waterfall, with every span's details in it, and what services wrote down in it.
-pub fn render_trace(
-    site: &Site,
-    trace: &Trace,
-    logs: &[Arc<LogRecord>],
-    documented: &[Documented],
-    evidence: Option<&Evidence>,
-) -> String {
+/// `/live/traces/ID`: the waterfall, with the spans' details in it, and what services wrote down in it.
+pub fn render_trace(site: &Site, view: &TraceView, evidence: Option<&Evidence>) -> String {
     let cells = evidence.map_or_else(Cells::new, |evidence| cells_for_services(site, evidence));
+    let trace = view.trace;
     let root = &trace.root().span;
     let id = trace.id.to_string();
     let path = format!("live/traces/{id}");
@@ -97,9 +159,28 @@ pub fn render_trace(
         service: None,
     };
     let frame = Frame::new(site, &place, evidence, &cells);
-    let palette = Palette::new(trace);
-    let scale = Scale { start: trace.start_ns, length: trace.duration_ns().max(1) };
-    let rows = trace.rows.iter().take(ROWS_MAX).enumerate();
+    let ask = &view.ask;
+    let zoom = ask.zoom.unwrap_or(Zoom::WHOLE);
+    let waterfall = Waterfall {
+        view,
+        root: &frame.root,
+        palette: Palette::new(evidence, trace.services.keys().map(|name| &**name)),
+        scale: Scale::new(trace, zoom),
+        found: trace.find(&ask.find).into_iter().collect(),
+        asked: ask.span.and_then(|id| trace.rows.iter().position(|row| row.span.span_id == id)),
+        critical: critical(trace),
+    };
+    let (lines, window) = waterfall.shown();
+    let places = view.documented.values().flatten();
+    let mut documented: Vec<(String, String)> = Vec::new();
+    for place in places.map(|place| (place.title.clone(), format!("{}{}", frame.root, place.href)))
+    {
+        if !documented.contains(&place) {
+            documented.push(place);
+        }
+    }
+    let mut hits: Vec<usize> = waterfall.found.iter().copied().collect();
+    hits.sort_unstable();
     written(&TraceTemplate {
         operation: &root.name,
         service: &root.resource.service,
@@ -109,165 +190,359 @@ pub fn render_trace(
         started: date_time(trace.start_ns.div_euclid(1_000_000)),
         errors: trace.errors,
         documented,
-        notes: notes(trace),
-        legend: palette.legend(trace),
-        ticks: (0..=TICKS).map(|nth| tick(nth, trace.duration_ns())).collect(),
-        rows: rows
-            .map(|(nth, row)| span_row(&frame.root, trace, nth, row, &palette, &scale))
+        arriving: view.arriving,
+        notes: notes(view),
+        problem: ask.problem.as_deref(),
+        legend: trace
+            .services
+            .iter()
+            .map(|(name, count)| (&**name, waterfall.palette.colour(name), *count))
             .collect(),
-        logs: log_rows(&frame.root, logs, Some(trace.id)),
+        strokes: strokes(trace, &waterfall.palette),
+        zoom,
+        zoomed: zoom != Zoom::WHOLE,
+        find: &ask.find,
+        found: (!ask.find.is_empty()).then(|| match hits.len() {
+            0 => "nothing found".to_owned(),
+            count => format!("{count} found"),
+        }),
+        hits: hits
+            .iter()
+            .map(|index| {
+                let id = trace.rows[*index].span.span_id;
+                (id.to_string(), waterfall.href(&TraceAsk { span: Some(id), ..ask.clone() }))
+            })
+            .collect(),
+        kept: kept(&TraceAsk { find: String::new(), span: None, ..ask.clone() }),
+        links: waterfall.links(),
+        ticks: (0..=TICKS).map(|nth| waterfall.scale.tick(nth)).collect(),
+        lines,
+        window,
+        own_times: own_times(trace, &waterfall.palette),
+        logs: log_rows(&frame.root, view.logs, Some(trace.id)),
         no_logs: "No service wrote a log record with this trace's id, or it was dropped to make room.",
         id,
         frame,
     })
 }
 
-fn notes(trace: &Trace) -> Vec<String> {
+/// What of the question stands in the address.
+fn kept(ask: &TraceAsk) -> Vec<(&'static str, String)> {
+    let mut kept = Vec::new();
+    if let Some(span) = ask.span {
+        kept.push(("span", span.to_string()));
+    }
+    if !ask.find.is_empty() {
+        kept.push(("find", ask.find.clone()));
+    }
+    if let Some(zoom) = ask.zoom {
+        kept.push(("zoom", zoom.text()));
+    }
+    if ask.unfolded {
+        kept.push(("fold", "off".to_owned()));
+    }
+    if ask.clocks {
+        kept.push(("clocks", "set".to_owned()));
+    }
+    if ask.first_line > 0 {
+        kept.push(("line", (ask.first_line + 1).to_string()));
+    }
+    kept
+}
+
+fn notes(view: &TraceView) -> Vec<String> {
+    let trace = view.trace;
     let mut notes = Vec::new();
     if trace.missing_parents > 0 {
+        let count = match trace.missing_parents {
+            1 => "1 parent is".to_owned(),
+            many => format!("{many} parents are"),
+        };
         notes.push(format!(
-            "{} not there: still on the way, sampled out or lost. What hangs on them is shown as its own tree; load the page again to look for them.",
-            if trace.missing_parents == 1 { "1 parent is".to_owned() } else { format!("{} parents are", trace.missing_parents) }
+            "{count} not there: {}. What hangs on them is shown as its own tree.",
+            if view.arriving {
+                "still on the way, sampled out or lost"
+            } else {
+                "sampled out, lost, or from before this server kept traces"
+            }
         ));
     }
-    if trace.rows.iter().any(|row| row.skewed) {
+    if view.ask.clocks {
+        let moved = view.moved_ns.iter().map(|(service, by)| {
+            let way = if *by < 0 { "back" } else { "on" };
+            format!("{service} by up to {} {way}", seconds(by.abs()))
+        });
+        let moved: Vec<String> = moved.collect();
+        notes.push(if moved.is_empty() {
+            "No clock had to be set: either all agree, or the senders do not say on which host they run (`host.name`).".to_owned()
+        } else {
+            format!("Clocks are set so that spans lie within their parents on other hosts: {}. These are no measured times.", moved.join(", "))
+        });
+    } else if trace.rows.iter().any(|row| row.skewed) {
         notes.push("Some spans begin before their parents: clocks of different hosts disagree. Times are shown as they came.".to_owned());
-    }
-    if trace.rows.len() > ROWS_MAX {
-        notes.push(format!("The first {ROWS_MAX} of {} spans are shown.", trace.rows.len()));
     }
     notes
 }
 
-fn tick(nth: u32, length_ns: i64) -> (u32, String) {
-    let text = if nth == 0 {
-        "0".to_owned()
-    } else {
-        seconds((i128::from(length_ns) * i128::from(nth) / i128::from(TICKS)) as i64)
+/// The sections of the critical path by row.
+fn critical(trace: &Trace) -> BTreeMap<usize, Vec<(i64, i64)>> {
+    let mut by_row: BTreeMap<usize, Vec<(i64, i64)>> = BTreeMap::new();
+    for segment in &trace.critical_path {
+        by_row.entry(segment.row).or_default().push((segment.start_ns, segment.end_ns));
+    }
+    by_row
+}
+
+/// The operations that took most time of their own.
+fn own_times<'a>(trace: &'a Trace, palette: &Palette) -> Vec<OwnTime<'a>> {
+    let mut by_name: BTreeMap<(&str, &str), (usize, i64)> = BTreeMap::new();
+    for row in &trace.rows {
+        let known = by_name.entry((row.span.service(), &row.span.name)).or_default();
+        known.0 += 1;
+        known.1 += row.self_ns;
+    }
+    let all: i64 = by_name.values().map(|(_, own)| own).sum::<i64>().max(1);
+    let mut sorted: Vec<_> = by_name.into_iter().filter(|(_, (_, own))| *own > 0).collect();
+    sorted.sort_by_key(|(_, (_, own))| std::cmp::Reverse(*own));
+    let line = |((service, name), (count, own)): ((&'a str, &'a str), (usize, i64))| OwnTime {
+        colour: palette.colour(service),
+        service,
+        name,
+        count,
+        own: seconds(own),
+        share: format!("{:.1}", own as f64 / all as f64 * 100.0),
     };
-    (nth * 100 / TICKS, text)
+    sorted.into_iter().take(OWN_TIMES_MAX).map(line).collect()
 }
 
-/// Services in the order in which they come first.
-struct Palette<'a>(Vec<&'a str>);
-
-impl<'a> Palette<'a> {
-    fn new(trace: &'a Trace) -> Self {
-        let mut names: Vec<&str> = Vec::new();
-        for row in &trace.rows {
-            let name: &'a str = &row.span.resource.service;
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        Self(names)
-    }
-
-    fn colour(&self, service: &str) -> usize {
-        self.0.iter().position(|name| *name == service).unwrap_or(0) % COLOURS
-    }
-
-    fn legend(&self, trace: &Trace) -> Vec<(&'a str, usize, usize)> {
-        let count = |name: &str| trace.services.get(&Arc::from(name)).copied().unwrap_or(0);
-        self.0.iter().map(|name| (*name, self.colour(name), count(name))).collect()
-    }
-}
-
-/// Nanoseconds to percent of the trace.
+/// Nanoseconds to percent of what is shown.
 struct Scale {
-    start: i64,
-    length: i64,
+    trace_start: i64,
+    start: f64,
+    length: f64,
 }
 
 impl Scale {
-    fn at(&self, ns: i64) -> f64 {
-        (ns - self.start) as f64 / self.length as f64 * 100.0
-    }
-}
-
-fn span_row<'a>(
-    root: &str,
-    trace: &'a Trace,
-    nth: usize,
-    row: &'a Row,
-    palette: &Palette,
-    scale: &Scale,
-) -> SpanRow<'a> {
-    let span = &row.span;
-    let (start, end) = (scale.at(span.start_ns), scale.at(span.start_ns + span.duration_ns()));
-    let width = (end - start).clamp(BAR_MIN, 100.0);
-    let (side, at) = match (start, end) {
-        (_, end) if end <= LABEL_RIGHT_MAX => ("right", end.max(start + width)),
-        (start, _) if start >= LABEL_LEFT_MIN => ("left", 100.0 - start),
-        _ => ("inside", start),
-    };
-    let segments = trace.critical_path.iter().filter(|segment| segment.row == nth);
-    let share =
-        |from: i64, to: i64| (percent(scale.at(from)), percent(scale.at(to) - scale.at(from)));
-    SpanRow {
-        colour: palette.colour(&span.resource.service),
-        service: &span.resource.service,
-        name: &span.name,
-        kind: span.kind.name(),
-        id: span.span_id.to_string(),
-        depth: row.depth.min(DEPTH_MAX),
-        failed: span.is_error(),
-        missing: matches!(row.parent, Parent::Missing(_)),
-        skewed: row.skewed,
-        start: percent(start.min(100.0 - BAR_MIN)),
-        width: percent(width),
-        critical: segments.map(|segment| share(segment.start_ns, segment.end_ns)).collect(),
-        side,
-        at: percent(at),
-        duration: seconds(span.duration_ns()),
-        offset: seconds(span.start_ns - trace.start_ns),
-        own: seconds(row.self_ns),
-        critical_text: (row.critical_ns > 0).then(|| seconds(row.critical_ns)),
-        message: match &span.status {
-            Status::Error(message) => Some(message),
-            _ => None,
-        },
-        parent_text: match row.parent {
-            Parent::Missing(id) => Some(format!("Its parent {id} is not there.")),
-            _ => None,
-        },
-        tables: tables(row, trace.start_ns),
-        links: span
-            .links
-            .iter()
-            .map(|link| {
-                (format!("trace {}", link.trace_id), format!("{root}live/traces/{}", link.trace_id))
-            })
-            .collect(),
-    }
-}
-
-fn tables(row: &Row, start_ns: i64) -> Vec<Table> {
-    let span = &row.span;
-    let mut tables = vec![Table { title: "Attributes".to_owned(), pairs: pairs(&span.attributes) }];
-    for event in &span.events {
-        let title = format!("{} after {}", event.name, seconds(event.time_ns - start_ns));
-        let mut pairs = pairs(&event.attributes);
-        if pairs.is_empty() {
-            pairs.push(("event".to_owned(), event.name.to_string()));
+    fn new(trace: &Trace, zoom: Zoom) -> Self {
+        let whole = trace.duration_ns().max(1) as f64;
+        Self {
+            trace_start: trace.start_ns,
+            start: whole * zoom.from / 100.0,
+            length: (whole * (zoom.to - zoom.from) / 100.0).max(1.0),
         }
-        tables.push(Table { title, pairs });
     }
-    tables.push(Table { title: "Resource".to_owned(), pairs: pairs(&span.resource.attributes) });
-    tables.retain(|table| !table.pairs.is_empty());
-    tables
+
+    fn at(&self, ns: i64) -> f64 {
+        ((ns - self.trace_start) as f64 - self.start) / self.length * 100.0
+    }
+
+    fn tick(&self, nth: u32) -> (u32, String) {
+        let ns = self.start + self.length * f64::from(nth) / f64::from(TICKS);
+        let text = if ns < 0.5 { "0".to_owned() } else { seconds(ns.round() as i64) };
+        (nth * 100 / TICKS, text)
+    }
+
+    /// A section as start and width; `None` when nothing of it is shown.
+    fn section(&self, start_ns: i64, end_ns: i64, least: f64) -> Option<(f64, f64)> {
+        let (start, end) = (self.at(start_ns), self.at(end_ns));
+        if end < 0.0 || start > 100.0 {
+            return None;
+        }
+        let from = start.clamp(0.0, 100.0 - least);
+        Some((from, (end.min(100.0) - from).max(least)))
+    }
+
+    fn bar(&self, start_ns: i64, end_ns: i64) -> Option<Bar> {
+        let (start, width) = self.section(start_ns, end_ns, BAR_MIN)?;
+        let end = start + width;
+        let (side, at) = match (start, end) {
+            (_, end) if end <= LABEL_RIGHT_MAX => ("right", end),
+            (start, _) if start >= LABEL_LEFT_MIN => ("left", 100.0 - start),
+            _ => ("inside", start),
+        };
+        Some(Bar { start: percent(start), width: percent(width), side, at: percent(at) })
+    }
 }
 
-fn pairs(attributes: &[Attribute]) -> Vec<(String, String)> {
-    attributes.iter().map(|one| (one.key.to_string(), one.value.text().into_owned())).collect()
+struct Waterfall<'v, 'a> {
+    view: &'v TraceView<'a>,
+    root: &'v str,
+    palette: Palette,
+    scale: Scale,
+    found: HashSet<usize>,
+    asked: Option<usize>,
+    critical: BTreeMap<usize, Vec<(i64, i64)>>,
+}
+
+impl Waterfall<'_, '_> {
+    fn href(&self, ask: &TraceAsk) -> String {
+        let pairs: Vec<String> =
+            kept(ask).iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+        let (mark, query) = (if pairs.is_empty() { "" } else { "?" }, pairs.join("&"));
+        let place = ask.span.map(|id| format!("#span-{id}")).unwrap_or_default();
+        format!("{}live/traces/{}{mark}{query}{place}", self.root, self.view.trace.id)
+    }
+
+    fn links(&self) -> Links {
+        let ask = &self.view.ask;
+        let plain = TraceAsk { span: None, first_line: 0, ..ask.clone() };
+        let has_folds = !ask.unfolded
+            && self.view.trace.folded().iter().any(|line| matches!(line, Line::Fold(_)));
+        let skewed = ask.clocks || self.view.trace.rows.iter().any(|row| row.skewed);
+        Links {
+            whole: self.href(&TraceAsk { zoom: None, ..ask.clone() }),
+            folded: ask.unfolded.then(|| self.href(&TraceAsk { unfolded: false, ..plain.clone() })),
+            unfolded: has_folds.then(|| self.href(&TraceAsk { unfolded: true, ..plain.clone() })),
+            clocks: skewed
+                .then(|| (self.href(&TraceAsk { clocks: !ask.clocks, ..ask.clone() }), ask.clocks)),
+            no_find: self.href(&TraceAsk { find: String::new(), ..plain }),
+        }
+    }
+
+    /// The lines that the page has room for, and where they stand among all.
+    fn shown(&self) -> (Vec<String>, Option<Window>) {
+        let (trace, ask) = (self.view.trace, &self.view.ask);
+        let unfolded = ask.unfolded || self.is_beyond_a_fold();
+        let all = if unfolded { trace.unfolded() } else { trace.folded() };
+        let asked = self.asked.and_then(|row| all.iter().position(|line| holds(line, row)));
+        let first = match asked {
+            Some(line) if all.len() > LINES_MAX => line / LINES_MAX * LINES_MAX,
+            _ => ask.first_line.min(all.len().saturating_sub(1)) / LINES_MAX * LINES_MAX,
+        };
+        let last = (first + LINES_MAX).min(all.len());
+        let at = |first_line: usize| {
+            self.href(&TraceAsk { first_line, span: None, unfolded, ..ask.clone() })
+        };
+        let window = (all.len() > LINES_MAX).then(|| Window {
+            words: format!(
+                "Lines {} to {} of {}; {} are not on this page.",
+                first + 1,
+                last,
+                all.len(),
+                all.len() - (last - first)
+            ),
+            before: (first > 0).then(|| at(first.saturating_sub(LINES_MAX))),
+            after: (last < all.len()).then(|| at(last)),
+        });
+        (all[first..last].iter().map(|line| self.line(line)).collect(), window)
+    }
+
+    /// Whether the span that was asked for is one of those that a fold has no room for.
+    fn is_beyond_a_fold(&self) -> bool {
+        let beyond =
+            |fold: &Fold, row| fold.lines.iter().skip(FOLD_LINES_MAX).any(|line| holds(line, row));
+        self.asked.is_some_and(|row| {
+            self.view.trace.folded().iter().any(|line| match line {
+                Line::Fold(fold) => beyond(fold, row),
+                Line::Row(_) => false,
+            })
+        })
+    }
+
+    fn line(&self, line: &Line) -> String {
+        match line {
+            Line::Row(index) => written(&self.row(*index)),
+            Line::Fold(fold) => written(&self.fold(fold)),
+        }
+    }
+
+    fn row(&self, index: usize) -> LineTemplate<'_> {
+        let trace = self.view.trace;
+        let row = &trace.rows[index];
+        let span = &row.span;
+        let open = self.asked == Some(index);
+        let zoom = self.zoom_to(span.start_ns, span.end_ns);
+        let whole = open || trace.rows.len() <= WHOLE_SPANS_MAX;
+        let href = TraceAsk {
+            zoom: Zoom::parse(&zoom),
+            span: Some(span.span_id),
+            ..self.view.ask.clone()
+        };
+        let segments = self.critical.get(&index).into_iter().flatten();
+        LineTemplate {
+            colour: self.palette.colour(span.service()),
+            service: span.service(),
+            name: &span.name,
+            id: span.span_id.to_string(),
+            depth: row.depth.min(DEPTH_MAX),
+            level: row.depth,
+            failed: span.is_error(),
+            missing: matches!(row.parent, Parent::Missing(_)),
+            skewed: row.skewed,
+            hit: self.found.contains(&index),
+            open,
+            later: (!whole)
+                .then(|| format!("{}live/traces/{}/spans/{}", self.root, trace.id, span.span_id)),
+            bar: self.scale.bar(span.start_ns, span.start_ns + span.duration_ns()),
+            critical: segments
+                .filter_map(|(from, to)| self.scale.section(*from, *to, 0.1))
+                .map(|(at, wide)| (percent(at), percent(wide)))
+                .collect(),
+            duration: seconds(span.duration_ns()),
+            details: whole.then(|| details(self.root, self.view, index, Some(self.href(&href)))),
+            zoom,
+        }
+    }
+
+    fn fold(&self, fold: &Fold) -> FoldTemplate<'_> {
+        let trace = self.view.trace;
+        let first: &Row = &trace.rows[fold.members[0]];
+        let hits =
+            self.found.iter().filter(|row| fold.lines.iter().any(|l| holds(l, **row))).count();
+        let asked = self.asked.is_some_and(|row| fold.lines.iter().any(|line| holds(line, row)));
+        let marks = fold.members.iter().take(FOLD_LINES_MAX).filter_map(|index| {
+            let span = &trace.rows[*index].span;
+            self.scale.section(span.start_ns, span.end_ns, 0.15)
+        });
+        FoldTemplate {
+            colour: self.palette.colour(first.span.service()),
+            service: first.span.service(),
+            name: &first.span.name,
+            key: first.span.span_id.to_string(),
+            depth: first.depth.min(DEPTH_MAX),
+            level: first.depth,
+            count: fold.members.len(),
+            hits,
+            open: asked || hits > 0,
+            zoom: self.zoom_to(fold.start_ns, fold.end_ns),
+            bar: self.scale.bar(fold.start_ns, fold.end_ns),
+            marks: marks.map(|(at, wide)| (percent(at), percent(wide))).collect(),
+            duration: format!(
+                "{} in all, longest {}",
+                seconds(fold.total_ns),
+                seconds(fold.longest_ns)
+            ),
+            lines: fold.lines.iter().take(FOLD_LINES_MAX).map(|line| self.line(line)).collect(),
+            hidden: fold.lines.len().saturating_sub(FOLD_LINES_MAX),
+            unfolded: self.href(&TraceAsk {
+                unfolded: true,
+                span: Some(first.span.span_id),
+                ..self.view.ask.clone()
+            }),
+        }
+    }
+
+    fn zoom_to(&self, start_ns: i64, end_ns: i64) -> String {
+        let whole = Scale::new(self.view.trace, Zoom::WHOLE);
+        Zoom::around(whole.at(start_ns).max(0.0), whole.at(end_ns).min(100.0)).text()
+    }
+}
+
+/// The rows of a line.
+fn rows_of(line: &Line) -> Vec<usize> {
+    match line {
+        Line::Row(index) => vec![*index],
+        Line::Fold(fold) => fold.lines.iter().flat_map(rows_of).collect(),
+    }
+}
+
+/// Whether a line is this row or holds it.
+fn holds(line: &Line, row: usize) -> bool {
+    rows_of(line).contains(&row)
 }
 
 fn percent(value: f64) -> String {
     format!("{:.2}", value.clamp(-100.0, 200.0))
-}
-
-fn seconds(ns: i64) -> String {
-    duration(ns as f64 / 1e9)
 }
 
 fn counted(count: usize, noun: &str) -> String {

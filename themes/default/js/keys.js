@@ -8,6 +8,7 @@ import { keep, recall } from "./arrive.js";
  * @property {string} group heading of the help under which it stands
  * @property {(event: KeyboardEvent) => void} run
  * @property {() => boolean} [when] whether it means something now; else the key is left to the browser
+ * @property {boolean} [repeats] whether it runs again while the key is held
  */
 
 const OFF = "loggia-keys-off";
@@ -23,13 +24,13 @@ const ARROWS = "input, [role=tab], [role=slider], [role=menu], [role=listbox], f
 const known = [];
 
 /**
- * Registers a key; one that is known already is replaced. Returns what takes it back.
+ * Registers a key: the last one that means something now gets it; one with the same words is replaced. Returns what takes it back.
  * @param {string | string[]} keys @param {string} words @param {(event: KeyboardEvent) => void} run
- * @param {{ group?: string, when?: () => boolean }} [options]
+ * @param {{ group?: string, when?: () => boolean, repeats?: boolean }} [options]
  */
 export function shortcut(keys, words, run, options = {}) {
   const one = { keys: [keys].flat(), words, run, group: "Everywhere", ...options };
-  const same = known.findIndex((other) => other.keys.some((key) => one.keys.includes(key)));
+  const same = known.findIndex((other) => other.words === one.words && other.keys.some((key) => one.keys.includes(key)));
   if (same < 0) known.push(one);
   else known[same] = one;
   return () => void known.splice(known.indexOf(one), 1);
@@ -38,10 +39,10 @@ export function shortcut(keys, words, run, options = {}) {
 /** Listens. */
 export function keyboard() {
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || event.repeat || event.altKey) return;
+    if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const name = spelled(event);
-    const found = known.find((one) => one.keys.some((key) => key.toLowerCase() === name) && (one.when?.() ?? true));
-    if (!found || !free(event, name)) return;
+    const found = known.findLast((one) => one.keys.some((key) => key.toLowerCase() === name) && (one.when?.() ?? true));
+    if (!found || (event.repeat && !found.repeats) || !free(event, name)) return;
     event.preventDefault();
     found.run(event);
   });
@@ -52,7 +53,7 @@ export function keyboard() {
 }
 
 /** @param {KeyboardEvent} event */
-const spelled = (event) => (event.ctrlKey || event.metaKey ? "mod+" : "") + event.key.toLowerCase();
+const spelled = (event) => (event.ctrlKey || event.metaKey ? "mod+" : event.shiftKey && /^[a-z]$/i.test(event.key) ? "shift+" : "") + event.key.toLowerCase();
 
 /** Whether the key is ours where the focus is. @param {KeyboardEvent} event @param {string} name */
 function free(event, name) {

@@ -8,12 +8,15 @@ import { headings } from "./headings.js";
 import { keyboard, shortcut } from "./keys.js";
 import { connect, follow, reindex } from "./live.js";
 import { lost } from "./lost.js";
+import { scatter } from "./scatter.js";
 import { settleSide, sidebar, toggleSide } from "./side.js";
 import { moments } from "./moment.js";
 import { moved } from "./moved.js";
 import { spy } from "./spy.js";
+import { steps } from "./steps.js";
 import { terms } from "./terms.js";
 import { forget, go, travel } from "./travel.js";
+import { waterfall } from "./waterfall.js";
 
 moved();
 document.documentElement.dataset.modules = "";
@@ -47,3 +50,6 @@ shortcut("ArrowRight", "Next page", () => go(beside("next")?.href ?? ""), { grou
 shortcut("t", "Light, dark or as the system says", () => button("#mode")?.click());
 shortcut("s", "Show or hide the sidebar", toggleSide);
 shortcut("e", "Edit this page", () => button("a[data-edit]")?.click(), { group: "Book", when: () => !!button("a[data-edit]") });
+steps();
+waterfall();
+scatter();

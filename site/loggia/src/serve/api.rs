@@ -122,32 +122,16 @@ pub(super) async fn claims(State(app): State<Arc<App>>, seen: Seen) -> Response 
     Json(json!({ "at": evidence.at, "window": evidence.window, "claims": claims })).into_response()
 }
 
-/// `GET /api/live/traces`: takes the same filters as the page.
-pub(super) async fn traces(
-    State(app): State<Arc<App>>,
-    Query(filters): Query<views::TraceQuery>,
-) -> Response {
-    match filters.search() {
-        Ok(search) => match views::find_traces(&app, search).await {
-            (traces, None) => Json(json!({ "traces": traces })).into_response(),
-            (_, Some(words)) => {
-                problem(StatusCode::BAD_GATEWAY, &words, "ask again once the engine answers")
-            }
-        },
-        Err(words) => problem(StatusCode::BAD_REQUEST, &words, "for instance `min=250ms`"),
-    }
-}
-
 /// `GET /api/live/traces/ID`.
 pub(super) async fn trace(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
-    let Ok(parsed) = id.parse::<traces::TraceId>() else {
+    let Ok(parsed) = id.parse::<::traces::TraceId>() else {
         return problem(
             StatusCode::BAD_REQUEST,
             &format!("`{id}` is no trace id"),
             "a trace id has 32 hexadecimal digits",
         );
     };
-    match views::find_trace(&app, parsed).await {
+    match super::traces::find_trace(&app, parsed).await {
         Ok(Some(trace)) => Json(trace).into_response(),
         Err(words) => problem(StatusCode::BAD_GATEWAY, &words, "ask again once the engine answers"),
         Ok(None) => problem(

@@ -25,6 +25,8 @@ mod seen;
 mod shown;
 mod store;
 mod tick;
+mod trace;
+mod traces;
 mod views;
 mod watch;
 

@@ -2,7 +2,9 @@
 
 use super::seen::Seen;
 use super::shown::Shown;
-use super::{App, alerts, api, events, explore, logs, map, search, store, views, watch};
+use super::{
+    App, alerts, api, events, explore, logs, map, search, store, trace, traces, views, watch,
+};
 use crate::build::extras;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -42,14 +44,16 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/", get(|| async { Redirect::temporary("/live/services") }))
         .route("/live/services", get(views::services))
         .route("/live/services/{name}", get(views::service))
-        .route("/live/traces", get(views::traces))
+        .route("/live/traces", get(traces::page))
         .route("/live/logs", get(logs::page))
         .route("/live/objectives", get(views::objectives))
         .route("/live/objectives/{id}", get(views::objective))
         .route("/live/alerts", get(alerts::page))
         .route("/live/explore", get(explore::page))
         .route("/live/drift", get(views::drift))
-        .route("/live/traces/{id}", get(views::trace))
+        .route("/live/traces/{id}", get(trace::page))
+        .route("/live/traces/{id}/otlp.json", get(trace::otlp))
+        .route("/live/traces/{id}/spans/{span}", get(trace::span))
         .route("/api/live/events", get(events::stream))
         .route("/api/live/snapshot", get(api::snapshot))
         .route("/api/live/moments", get(api::moments))
@@ -60,7 +64,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/live/drift", get(api::drift))
         .route("/api/live/claims", get(api::claims))
         .route("/api/live/logs", get(logs::api))
-        .route("/api/live/traces", get(api::traces))
+        .route("/api/live/traces", get(traces::api))
         .route("/api/live/traces/{id}", get(api::trace))
         .route("/api/{*rest}", get(api::unknown))
         .route("/metrics", get(api::metrics))

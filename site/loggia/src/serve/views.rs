@@ -1,4 +1,4 @@
-//! The live views: services, one service, traces, one trace, drift. Routes call them; `pages` renders.
+//! The live views: services, one service, objectives, drift. Routes call them; `pages` renders.
 
 use super::App;
 use super::charts::charts;
@@ -7,25 +7,19 @@ use super::events::View;
 use super::seen::Seen;
 use super::shown::Shown;
 use super::tick::now_ms;
-use axum::extract::rejection::QueryRejection;
+use super::traces::ARRIVAL_MS;
+use ::traces::{GraphEdge, GraphNode, NodeKind, Search, ServiceGraph};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use document::Book;
 use evidence::{Evidence, Figure, ServiceEvidence};
-use pages::{Call, Cells, Documented, ServiceView, Site, TraceFilters};
+use pages::{Call, Cells, Documented, ServiceView, Site};
 use serde::Deserialize;
 use std::sync::Arc;
-use traces::{GraphEdge, NodeKind, Search, ServiceGraph, Trace, TraceId, TraceSummary};
 
-/// A trace younger than this may still lack the spans of other services.
-const ARRIVAL_MS: i64 = 2000;
 /// Traces listed on a service page.
 const RECENT_TRACES: usize = 12;
-/// Traces listed when the reader names no number.
-const TRACES_SHOWN: usize = 50;
-/// Most traces that are listed.
-const TRACES_MAX: usize = 500;
 
 /// What pages need to know besides their content. The server answers at the root.
 pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
@@ -200,221 +194,6 @@ fn usual_range(app: &App, now: i64) -> u32 {
     if now - oldest < 300_000 { 300 } else { 900 }
 }
 
-/// `GET /live/traces`, as typed.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct TraceQuery {
-    #[serde(default)]
-    service: String,
-    #[serde(default)]
-    operation: String,
-    #[serde(default)]
-    to: String,
-    #[serde(default)]
-    min: String,
-    #[serde(default)]
-    errors: Option<String>,
-    #[serde(default)]
-    limit: String,
-}
-
-impl TraceQuery {
-    /// The search, or what cannot be understood.
-    pub(super) fn search(&self) -> Result<Search, String> {
-        let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        let limit = match given(&self.limit) {
-            None => TRACES_SHOWN,
-            Some(text) => text
-                .parse::<usize>()
-                .ok()
-                .filter(|n| (1..=TRACES_MAX).contains(n))
-                .ok_or_else(|| format!("`{text}` is no number from 1 to {TRACES_MAX}"))?,
-        };
-        Ok(Search {
-            service: given(&self.service),
-            operation: given(&self.operation),
-            to: given(&self.to),
-            min_duration_ns: given(&self.min).map(|text| duration_ns(&text)).transpose()?,
-            errors_only: self.errors.is_some(),
-            limit,
-            ..Search::default()
-        })
-    }
-
-    fn filters(&self) -> TraceFilters {
-        let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        TraceFilters {
-            service: given(&self.service),
-            operation: given(&self.operation),
-            to: given(&self.to),
-            min_duration: given(&self.min),
-            errors_only: self.errors.is_some(),
-            limit: self.limit.trim().parse().unwrap_or(TRACES_SHOWN),
-        }
-    }
-}
-
-/// `250ms`, `1.5s`, `900us`; a bare number is milliseconds.
-fn duration_ns(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no duration");
-    let digits = text.trim_end_matches(|c: char| c.is_alphabetic() || c == ' ' || c == 'µ');
-    let number: f64 = digits.parse().map_err(|_| wrong())?;
-    let unit = match text[digits.len()..].trim() {
-        "" | "ms" => 1e6,
-        "s" => 1e9,
-        "us" | "µs" => 1e3,
-        "ns" => 1.0,
-        _ => return Err(wrong()),
-    };
-    let ns = number * unit;
-    (0.0..1e18).contains(&ns).then_some(ns as i64).ok_or_else(wrong)
-}
-
-/// `GET /live/traces`. Input that cannot be understood is answered with the form as it was filled in.
-pub(super) async fn traces(
-    State(app): State<Arc<App>>,
-    query: Result<Query<TraceQuery>, QueryRejection>,
-    seen: Seen,
-) -> Response {
-    let Ok(Query(query)) = query else {
-        return problem_page(
-            &app,
-            StatusCode::BAD_REQUEST,
-            "This search cannot be understood",
-            "Each filter may stand in the address once. The form makes a new one.",
-        );
-    };
-    let (search, problem) = match query.search() {
-        Ok(search) => (Some(search), None),
-        Err(words) => (
-            None,
-            Some(format!("{words}. A duration is a number with a unit, such as 250ms or 1.5s.")),
-        ),
-    };
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let (results, down) = match search {
-        Some(search) => find_traces(&app, arrived(search, seen.at())).await,
-        None => (Vec::new(), None),
-    };
-    let shown = app.shown();
-    let filters = query.filters();
-    let asking = (Arc::clone(&app), filters.service.clone());
-    let names = tokio::task::spawn_blocking(move || names(&asking.0, asking.1.as_deref())).await;
-    let (services, operations) = names.unwrap_or_default();
-    let problem = problem.or(down);
-    let view = pages::TraceSearchView { filters, results, services, operations, problem };
-    let page = pages::render_traces(&seen.site(&app, &shown), &view, Some(&seen.evidence));
-    (status, seen.html(page)).into_response()
-}
-
-/// Services, and operations of one or all of them, for the form.
-fn names(app: &App, service: Option<&str>) -> (Vec<String>, Vec<String>) {
-    let engine = app.sources.traces();
-    // The form does without suggestions when nobody can make them.
-    let services = engine.services().unwrap_or_default();
-    let of = |service: &str| engine.operations(service).unwrap_or_default();
-    let mut operations: Vec<String> = match service {
-        Some(service) => of(service),
-        None if app.sources.remote_traces.is_some() => Vec::new(),
-        None => services.iter().flat_map(|service| of(service)).collect(),
-    };
-    operations.sort_unstable();
-    operations.dedup();
-    (services, operations)
-}
-
-/// Asks the engine, and when it does not answer the traces that were fetched for the map; then it says so.
-pub(super) async fn find_traces(
-    app: &Arc<App>,
-    search: Search,
-) -> (Vec<TraceSummary>, Option<String>) {
-    let (engine, backend) = (Arc::clone(app.sources.traces()), Arc::clone(&app.backend));
-    let work = move || match engine.search(&search) {
-        Ok(found) => (found, None),
-        Err(error) => {
-            let name = engine.condition().name;
-            let why = error.to_string();
-            let why = why.lines().next().unwrap_or_default();
-            let words = format!(
-                "{name} gave no answer: {why}. These are the traces that were fetched before."
-            );
-            (backend.traces.search(&search), Some(words))
-        }
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a search for traces ended early");
-        (Vec::new(), None)
-    })
-}
-
-/// A trace by its id; an engine's error only when the trace was not fetched before either.
-pub(super) async fn find_trace(app: &Arc<App>, id: TraceId) -> Result<Option<Trace>, String> {
-    let (engine, backend) = (Arc::clone(app.sources.traces()), Arc::clone(&app.backend));
-    let work = move || match engine.trace(&id) {
-        Ok(Some(trace)) => Ok(Some(trace)),
-        Ok(None) => Ok(backend.trace(&id)),
-        Err(error) => match backend.trace(&id) {
-            Some(trace) => Ok(Some(trace)),
-            None => Err(format!("{} gave no answer: {error}", engine.condition().name)),
-        },
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()))
-}
-
-/// Leaves out traces that are so young that spans of them may still be on their way, or of after the moment.
-fn arrived(search: Search, at: Option<i64>) -> Search {
-    let newest = now_ms() - ARRIVAL_MS;
-    Search { to_ms: Some(at.map_or(newest, |at| at.min(newest))), ..search }
-}
-
-/// `GET /live/traces/ID`.
-pub(super) async fn trace(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    seen: Seen,
-) -> Response {
-    let Ok(parsed) = id.parse::<TraceId>() else {
-        return problem_page(
-            &app,
-            StatusCode::BAD_REQUEST,
-            "This is no trace id",
-            "A trace id has 32 hexadecimal digits.",
-        );
-    };
-    let trace = match find_trace(&app, parsed).await {
-        Ok(Some(trace)) => trace,
-        Ok(None) => {
-            return not_found(
-                &app,
-                "This trace is not kept",
-                "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Reload in a few seconds, or look at the newest traces.",
-            );
-        }
-        Err(why) => {
-            return problem_page(
-                &app,
-                StatusCode::BAD_GATEWAY,
-                "This trace cannot be fetched",
-                &format!("{why}. Reload once it answers again."),
-            );
-        }
-    };
-    let shown = app.shown();
-    let evidence = Arc::clone(&seen.evidence);
-    let documented = trace
-        .services
-        .keys()
-        .flat_map(|service| documented(&shown.book, &evidence, service))
-        .fold(Vec::new(), |mut all: Vec<Documented>, place| {
-            if !all.contains(&place) {
-                all.push(place);
-            }
-            all
-        });
-    let logs = super::logs::of_trace(&app, parsed);
-    let site = seen.site(&app, &shown);
-    seen.html(pages::render_trace(&site, &trace, &logs, &documented, Some(&evidence)))
-}
-
 /// A 404 page.
 pub(super) fn not_found(app: &App, title: &str, what_to_do: &str) -> Response {
     problem_page(app, StatusCode::NOT_FOUND, title, what_to_do)
@@ -483,7 +262,7 @@ fn service_view(
 }
 
 fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
-    let call = |edge: &GraphEdge, peer: &traces::GraphNode| {
+    let call = |edge: &GraphEdge, peer: &GraphNode| {
         let figure =
             |value: f64| if value.is_finite() { Figure::Value(value) } else { Figure::NoTraffic };
         Call {
@@ -510,7 +289,7 @@ fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
 }
 
 /// Sections whose strip or diagram shows the service.
-fn documented(book: &Book, evidence: &Evidence, name: &str) -> Vec<Documented> {
+pub(super) fn documented(book: &Book, evidence: &Evidence, name: &str) -> Vec<Documented> {
     let mut places = Vec::new();
     for page in &book.pages {
         let Some(seen) = evidence.pages.get(&page.id) else { continue };

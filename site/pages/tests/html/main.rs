@@ -5,7 +5,10 @@ mod fixture;
 
 use document::{Grouping, MapDirection};
 use fixture::{HOSTILE, book, evidence, log, service_view, site, trace};
-use pages::{Assets, Cells, LogFilters, LogSearchView, MapView, TraceFilters, TraceSearchView};
+use pages::{
+    Assets, Cells, LogFilters, LogSearchView, MapView, TraceAsk, TraceFilters, TraceSearchView,
+    TraceView,
+};
 use std::sync::Arc;
 
 fn hostile_view() -> MapView {
@@ -44,14 +47,38 @@ fn every_page() -> Vec<(&'static str, String)> {
         filters: TraceFilters {
             service: Some(HOSTILE.to_owned()),
             operation: Some(HOSTILE.to_owned()),
-            to: Some(HOSTILE.to_owned()),
+            calls: Some(HOSTILE.to_owned()),
+            attributes: Some(HOSTILE.to_owned()),
             min_duration: Some(HOSTILE.to_owned()),
+            from: Some(HOSTILE.to_owned()),
             ..TraceFilters::default()
         },
         results: service_view(&evidence).traces,
+        plotted: service_view(&evidence).traces,
+        problems: [("min", HOSTILE.to_owned())].into(),
         services: vec![HOSTILE.to_owned()],
         operations: vec![HOSTILE.to_owned()],
         problem: Some(HOSTILE.to_owned()),
+        ..TraceSearchView::default()
+    };
+    let (trace, logs_of_trace) = (trace(), [Arc::new(log())]);
+    let documented = trace
+        .services
+        .keys()
+        .map(|name| (name.to_string(), service_view(&evidence).documented))
+        .collect();
+    let ask = TraceAsk {
+        find: HOSTILE.to_owned(),
+        problem: Some(HOSTILE.to_owned()),
+        ..TraceAsk::default()
+    };
+    let trace_view = TraceView {
+        trace: &trace,
+        logs: &logs_of_trace,
+        documented: &documented,
+        moved_ns: trace.services.keys().map(|name| (name.clone(), 5)).collect(),
+        arriving: true,
+        ask,
     };
     vec![
         ("page", pages::render_page(&site, page, Some(&evidence), &page.diagnostics, true)),
@@ -61,16 +88,8 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("logs", pages::render_logs(&site, &logs(), Some(&evidence))),
         ("drift", pages::render_drift(&site, &evidence)),
         ("map", pages::render_map(&site, &hostile_view(), &evidence)),
-        (
-            "trace",
-            pages::render_trace(
-                &site,
-                &trace(),
-                &[Arc::new(log())],
-                &service_view(&evidence).documented,
-                Some(&evidence),
-            ),
-        ),
+        ("trace", pages::render_trace(&site, &trace_view, Some(&evidence))),
+        ("span", pages::render_span(&site, &trace_view, 0, Some(&evidence))),
         (
             "error",
             pages::render_error(&site, 404, HOSTILE, HOSTILE, &[(HOSTILE, HOSTILE.to_owned())]),
