@@ -100,7 +100,8 @@ async fn a_target_is_scraped_and_reported() {
 async fn a_target_says_its_own_pace() {
     let served = Served::http(serve("/metrics", "text/plain", &body("a 1\n"))).await;
     let options = ScrapeOptions { interval: Duration::from_secs(5), ..ScrapeOptions::default() };
-    let cases: &[(&[(&str, &str)], f64, f64)] = &[
+    type Case = (&'static [(&'static str, &'static str)], f64, f64);
+    let cases: &[Case] = &[
         (&[], 5.0, 0.9),
         (&[("__scrape_interval__", "1m")], 60.0, 10.0),
         (&[("__scrape_interval__", "2s"), ("__scrape_timeout__", "500ms")], 2.0, 0.5),
