@@ -71,14 +71,14 @@ await withBrowser(async (_browser, open) => {
 
   step("the range of its charts changes, and stays live");
   await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "5 m", exact: true }).click();
-  await page.waitForURL("**range=300");
-  check((await page.locator('main svg[aria-label*="over the last 5 min"]').count()) >= 3, "three charts over 5 minutes");
-  const line = page.locator("main svg path.line").first();
+  await page.waitForURL("**from=now-5m");
+  check((await page.locator('main .plot-area[aria-label*="over the last 5 min"]').count()) >= 3, "three charts over 5 minutes");
+  const line = page.locator("main .plot path.line").first();
   const drawn = await line.getAttribute("d");
   await until("the chart moves on", async () => (await line.getAttribute("d")) !== drawn);
 
   step("an exemplar of the durations leads to the trace that was counted");
-  const exemplar = page.locator("main svg a.exemplar[href]").first();
+  const exemplar = page.locator("main .plot a.exemplar[href]").first();
   await until("there is one", async () => (await exemplar.count()) > 0);
   const counted = (await exemplar.getAttribute("href")).split("/").pop();
   await until("its trace has arrived", async () => (await page.request.get(`${url}/api/live/traces/${counted}`)).ok());

@@ -62,7 +62,7 @@ fn addresses_answer_with_a_status_in_words() {
         ("/jaeger/api/v3/services", 200, "\"services\":[]"),
         ("/live/services/ghost", 404, "no service"),
         ("/live/services/%3Cscript%3Ealert(1)%3C/script%3E", 404, ""),
-        ("/live/services/x?range=7w", 404, ""),
+        ("/live/services/x?from=7w", 400, "`7w` is no time"),
         ("/live/traces", 200, "</html>"),
         ("/live", 307, ""),
         ("/assets/loggia.00000000.css", 200, "@layer"),

@@ -58,6 +58,6 @@ pub use map::{MapEdge, MapNode, ServiceMap};
 pub use model::*;
 pub use objective::Severity;
 pub use objective_rules::objective_rules;
-pub use plan::{Plan, Question, QuestionShape, failed_rate, plan};
+pub use plan::{Plan, Question, QuestionShape, failed_rate, plan, put_window};
 pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};
 pub use window::Window;

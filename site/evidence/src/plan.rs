@@ -163,7 +163,7 @@ pub(crate) fn binding_of<'a>(kpi: &Kpi, config: &'a Config) -> Option<&'a KpiBin
 }
 
 /// Replaces `$window` where it stands as a word of its own; `$window_long` stays.
-pub(crate) fn put_window(query: &str, span: &str) -> String {
+pub fn put_window(query: &str, span: &str) -> String {
     let mut put = String::with_capacity(query.len());
     let mut rest = query;
     while let Some(at) = rest.find(WINDOW_VARIABLE) {

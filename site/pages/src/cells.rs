@@ -25,6 +25,9 @@ pub struct Cell {
     /// Where a link leads. Empty makes it lead nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub u: Option<String>,
+    /// Its place in the box around it: percent from the left and from the top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<String>,
 }
 
 impl Cell {
@@ -55,6 +58,7 @@ impl Cell {
             h: part(&self.h, &before.h),
             d: part(&self.d, &before.d),
             u: part(&self.u, &before.u),
+            p: part(&self.p, &before.p),
         }
     }
 }
@@ -96,6 +100,13 @@ impl<'a> Values<'a> {
 
     pub(crate) fn path(&self, key: impl AsRef<str>) -> &'a str {
         self.part(key.as_ref(), |cell| cell.d.as_deref())
+    }
+
+    /// Its place as custom properties, for a `style`.
+    pub(crate) fn place(&self, key: impl AsRef<str>) -> String {
+        let place = self.part(key.as_ref(), |cell| cell.p.as_deref());
+        let (x, y) = place.split_once(' ').unwrap_or(("-100", "0"));
+        format!("--x:{x};--y:{y}")
     }
 
     fn part(&self, key: &str, part: impl Fn(&'a Cell) -> Option<&'a str>) -> &'a str {

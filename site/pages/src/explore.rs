@@ -6,12 +6,11 @@ use crate::chart::{self, ChartFrame};
 use crate::figures::{amount, clock, duration, number};
 use crate::frame::{Frame, Place, View};
 use crate::problems::written;
-use crate::{Cells, Chart, Site, cells_for_services};
+use crate::service::{short, when};
+use crate::{Cells, Chart, ChartSpan, QUICK_RANGES_S, Site, cells_for_services};
 use askama::Template;
 use evidence::Evidence;
 
-/// Ranges that are offered, in seconds.
-pub const EXPLORE_RANGES_S: [u32; 6] = [300, 900, 3_600, 21_600, 86_400, 604_800];
 /// Series in the table; the rest is counted.
 const ROWS_MAX: usize = 200;
 
@@ -20,8 +19,8 @@ const ROWS_MAX: usize = 200;
 pub struct ExploreView {
     /// PromQL as it was typed.
     pub query: String,
-    /// Seconds that the chart reaches back.
-    pub range_s: u32,
+    /// The time that the chart shows.
+    pub span: ChartSpan,
     /// What came out; `None` when nothing was asked.
     pub answer: Option<Result<Explored, ExploreFault>>,
     /// Names of functions and aggregations, for completion.
@@ -57,7 +56,8 @@ pub struct ExploreFault {
 struct ExploreTemplate<'a> {
     frame: Frame<'a>,
     query: &'a str,
-    ranges: Vec<(u32, String, bool)>,
+    ranges: Vec<(String, String, bool)>,
+    when: Option<String>,
     at: String,
     names: String,
     fault: Option<FaultPart<'a>>,
@@ -112,7 +112,7 @@ pub fn render_explore(site: &Site, view: &ExploreView, evidence: Option<&Evidenc
         Some(Err(found)) => fault = Some(fault_part(&view.query, found)),
         Some(Ok(found)) => {
             if let Some(drawn) = &found.chart {
-                cells.extend(chart::cells(0, drawn, view.range_s, site.now_ms, ""));
+                cells.extend(chart::cells(0, drawn, "../"));
             }
             answer = Some(answer_part(found, view));
         }
@@ -126,12 +126,17 @@ pub fn render_explore(site: &Site, view: &ExploreView, evidence: Option<&Evidenc
         service: None,
     };
     let frame = Frame::new(site, &place, evidence, &cells);
-    let range = |seconds: &u32| (*seconds, duration(f64::from(*seconds)), *seconds == view.range_s);
+    let shown_s = (view.span.to - view.span.from) / 1000;
+    let range = |seconds: &u32| {
+        let typed = format!("now-{}", short(*seconds).replace(' ', ""));
+        (typed, duration(f64::from(*seconds)), view.span.live && i64::from(*seconds) == shown_s)
+    };
     let link = |query: &str| format!("?query={}", crate::overlay::encode(query));
     let tile = serde_json::json!([{ "label": "…", "value": "< …", "query": view.query }]);
     written(&ExploreTemplate {
         query: &view.query,
-        ranges: EXPLORE_RANGES_S.iter().map(range).collect(),
+        ranges: QUICK_RANGES_S.iter().map(range).collect(),
+        when: (!view.span.live).then(|| when(view.span)),
         at: clock(site.now_ms),
         names: view.functions.join(" "),
         fault,
@@ -168,16 +173,12 @@ fn answer_part<'a>(found: &'a Explored, view: &ExploreView) -> AnswerPart<'a> {
             count => format!("{} series", number(count as f64)),
         },
         took: amount(found.took_s, "s").text(),
-        chart: found.chart.as_ref().map(|drawn| chart::frame(0, drawn, view.range_s)),
+        chart: found.chart.as_ref().map(|drawn| chart::frame(0, drawn)),
         rows: rows.map(|(name, value)| (name.as_str(), exact(*value))).collect(),
         more: found.now.len().saturating_sub(ROWS_MAX),
         text: found.text.as_deref(),
         notes: &found.notes,
-        csv: format!(
-            "?query={}&range={}&format=csv",
-            crate::overlay::encode(&view.query),
-            view.range_s
-        ),
+        csv: format!("?query={}&format=csv", crate::overlay::encode(&view.query)),
     }
 }
 

@@ -252,7 +252,8 @@ pub fn date_time(ms: i64) -> String {
     stamp(ms, "%Y-%m-%d %H:%M:%S UTC")
 }
 
-fn stamp(ms: i64, format: &str) -> String {
+/// A time in UTC.
+pub(crate) fn stamp(ms: i64, format: &str) -> String {
     jiff::Timestamp::from_millisecond(ms)
         .map_or_else(|_| "unknown time".to_owned(), |at| at.strftime(format).to_string())
 }

@@ -33,6 +33,7 @@ mod problems;
 mod redirect;
 mod scatter;
 mod search;
+mod service;
 mod services;
 mod site;
 mod span;
@@ -47,8 +48,12 @@ mod whole;
 pub use alerts::{OBJECTIVES_FILE, cells_for_alerts, render_alerts};
 pub use assets::{Asset, Assets, Slots};
 pub use cells::{Cell, Cells, cell_diff};
+pub use chart::{
+    CHART_SERIES_MAX, Chart, ChartExemplar, ChartKind, ChartMark, ChartSeries, ChartSpan, MarkKind,
+    chart_csv, chart_json, m4,
+};
 pub use drift::{cells_for_drift, render_drift};
-pub use explore::{EXPLORE_RANGES_S, ExploreFault, ExploreView, Explored, render_explore};
+pub use explore::{ExploreFault, ExploreView, Explored, render_explore};
 pub use extras::{extras, render_extra};
 pub use fault::{render_error, render_lost};
 pub use figures::date_time;
@@ -59,18 +64,19 @@ pub use minimap::Zoom;
 pub use moment::{cells_at, keep_moment};
 pub use navigation::Navigation;
 pub use objectives::{
-    cells_for_objective, cells_for_objectives, render_objective, render_objectives,
+    cells_for_objective, cells_for_objectives, objective_chart, render_objective, render_objectives,
 };
 pub use page::render_page;
 pub use problems::render_problems;
 pub use redirect::render_redirect;
 pub use search::{SEARCH_PATH, SearchGroup, SearchHit, SearchView, render_search};
-pub use services::{RANGES_S, render_service, render_services};
+pub use service::{QUICK_RANGES_S, render_service};
+pub use services::render_services;
 pub use site::Site;
 pub use span::render_span;
 pub use traces::render_traces;
 pub use view::{
-    Call, Chart, ChartExemplar, ChartSeries, Documented, LogFilters, LogSearchView, ServiceView,
-    TraceAsk, TraceFilters, TraceProblems, TraceSearchView, TraceView,
+    Call, Change, Documented, Golden, Instance, LogFilters, LogSearchView, RouteFigures,
+    ServiceView, TraceAsk, TraceFilters, TraceProblems, TraceSearchView, TraceView, Unmeasured,
 };
 pub use waterfall::render_trace;

@@ -9,7 +9,8 @@ use crate::figures::{
 };
 use crate::overlay::encode;
 use crate::{
-    Call, Cell, Cells, ServiceView, Site, alerts, chart, drift, map, moment, objectives, spark,
+    Call, Cell, Cells, ServiceView, Site, alerts, chart, drift, map, moment, objectives, service,
+    spark,
 };
 use document::{DiagramBlock, Kpi, Page, Piece};
 use evidence::{
@@ -61,9 +62,10 @@ pub fn cells_for_service(site: &Site, view: &ServiceView, evidence: &Evidence) -
     service_cells(&mut cells, &view.service);
     let root = site.root(&format!("live/services/{}", encode(&view.service.id.0)));
     alerts::service_alert_cells(&mut cells, &evidence.alerts, &view.service.id.0);
-    for (index, drawn) in view.charts.iter().enumerate() {
-        cells.extend(chart::cells(index, drawn, view.range_s, site.now_ms, &root));
+    for (index, drawn) in view.charts.iter().chain(&view.saturation).enumerate() {
+        cells.extend(chart::cells(index, drawn, &root));
     }
+    service::cells(&mut cells, site, view, evidence);
     for (side, calls) in [("in", &view.calls_in), ("out", &view.calls_out)] {
         calls.iter().for_each(|call| call_cells(&mut cells, side, call));
     }

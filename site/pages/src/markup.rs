@@ -100,14 +100,6 @@ impl<'a> Values<'a> {
         self.state(format!("{key}{part}"))
     }
 
-    pub(crate) fn part_link(&self, key: &str, part: &str) -> &'a str {
-        self.link(format!("{key}{part}"))
-    }
-
-    pub(crate) fn part_why(&self, key: &str, part: &str) -> &'a str {
-        self.why(format!("{key}{part}"))
-    }
-
     pub(crate) fn part_path(&self, key: &str, part: &str) -> &'a str {
         self.path(format!("{key}{part}"))
     }
@@ -133,8 +125,7 @@ mod tests {
             t: Some(hostile.to_owned()),
             s: Some(hostile.to_owned()),
             h: Some(hostile.to_owned()),
-            d: None,
-            u: None,
+            ..Cell::default()
         };
         let cells = Cells::from([(format!("svc.{hostile}.rate"), cell)]);
         let html = Values(&cells).figure(&format!("svc.{hostile}"), ".rate").to_string();

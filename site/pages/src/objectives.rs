@@ -9,7 +9,7 @@ use crate::frame::{Frame, Place, View, service_href};
 use crate::live::{frame_cells, with_shape};
 use crate::overlay::encode;
 use crate::problems::written;
-use crate::{Chart, ChartSeries, Site, spark};
+use crate::{Chart, ChartKind, ChartSeries, ChartSpan, Site, spark};
 use askama::Template;
 use document::{Objective, Page};
 use evidence::{BurnRate, Evidence, Figure, ObjectiveEvidence, Severity, Verdict};
@@ -130,7 +130,7 @@ pub fn render_objective(site: &Site, evidence: &Evidence, id: &str) -> Option<St
     Some(written(&ObjectiveTemplate {
         row: row(site, &frame.root, found),
         description: found.description.as_deref(),
-        chart: chart::frame(0, &history_chart(found, site.now_ms), found.history_s),
+        chart: chart::frame(0, &history_chart(found, site.now_ms)),
         history: duration(f64::from(found.history_s)),
         alerts: alerts.collect(),
         queries: &found.queries,
@@ -191,6 +191,26 @@ fn period(seconds: u32) -> String {
         s if s % DAY_S == 0 => format!("{} days", s / DAY_S),
         s => duration(f64::from(s)),
     }
+}
+
+/// The objectives of a service.
+pub(crate) fn of_service<'a>(
+    site: &Site,
+    root: &str,
+    evidence: &'a Evidence,
+    service: &str,
+    values: Values<'a>,
+) -> Option<String> {
+    let about = |one: &&ObjectiveEvidence| one.services.iter().any(|id| id.0 == service);
+    let rows: Vec<Row<'a>> =
+        evidence.objectives.iter().filter(about).map(|one| row(site, root, one)).collect();
+    (!rows.is_empty()).then(|| written(&ListTemplate { rows, values }))
+}
+
+/// The cells of a service's objectives.
+pub(crate) fn service_cells(cells: &mut Cells, evidence: &Evidence, service: &str) {
+    let about = |one: &&ObjectiveEvidence| one.services.iter().any(|id| id.0 == service);
+    evidence.objectives.iter().filter(about).for_each(|one| objective_cells(cells, one));
 }
 
 /// An `slo` block of a page.
@@ -269,8 +289,7 @@ pub fn cells_for_objective(site: &Site, evidence: &Evidence, id: &str) -> Option
     let found = evidence.objectives.iter().find(|one| one.id == id)?;
     let mut cells = frame_cells(site, evidence);
     objective_cells(&mut cells, found);
-    let drawn = history_chart(found, site.now_ms);
-    cells.extend(chart::cells(0, &drawn, found.history_s, site.now_ms, ""));
+    cells.extend(chart::cells(0, &history_chart(found, site.now_ms), ""));
     let mut put = |part: &str, cell: Cell| cells.insert(format!("slo.{id}.{part}"), cell);
     put("events", figure_cell(&found.events, ""));
     if let Some(budget) = &found.budget {
@@ -356,21 +375,37 @@ fn times(rate: &Figure) -> Cell {
     }
 }
 
-/// What was left of the budget, or the value, as a chart.
+/// What was left of the budget, or the value, as a chart; `None` when there is no such objective.
+pub fn objective_chart(evidence: &Evidence, id: &str, now_ms: i64) -> Option<Chart> {
+    let found = evidence.objectives.iter().find(|one| one.id == id)?;
+    Some(history_chart(found, now_ms))
+}
+
 fn history_chart(found: &ObjectiveEvidence, now_ms: i64) -> Chart {
     let count = i64::try_from(found.history.len()).unwrap_or(0).max(1);
-    let step_ms = i64::from(found.history_s) * 1000 / count;
-    let at = |nth: usize| now_ms - step_ms * (count - 1 - i64::try_from(nth).unwrap_or(0));
+    let step_ms = (i64::from(found.history_s) * 1000 / count).max(1);
+    // Steps of the clock: otherwise the whole line would move a little at every tick.
+    let end = now_ms - now_ms.rem_euclid(step_ms.min(60_000));
+    let at = |nth: usize| end - step_ms * (count - 1 - i64::try_from(nth).unwrap_or(0));
     let points = found.history.iter().enumerate().map(|(nth, value)| (at(nth), *value));
     let budgeted = found.share.is_some();
     Chart {
         title: if budgeted { "Error budget left" } else { "Measured" }.to_owned(),
         unit: if budgeted { "ratio".to_owned() } else { found.unit.clone() },
+        kind: if budgeted { ChartKind::Area } else { ChartKind::Line },
         series: vec![ChartSeries {
             name: if budgeted { "left" } else { "value" }.to_owned(),
             points: points.collect(),
+            ..ChartSeries::default()
         }],
-        threshold: None,
-        exemplars: Vec::new(),
+        threshold: budgeted.then_some(0.0),
+        span: ChartSpan {
+            from: end - i64::from(found.history_s) * 1000,
+            to: end,
+            step: step_ms,
+            live: true,
+        },
+        source: format!("objective={}", encode(&found.id)),
+        ..Chart::default()
     }
 }

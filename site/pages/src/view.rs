@@ -1,7 +1,9 @@
 //! What the drill-down pages show. `loggia` fills these from `telemetry` and `traces`.
 
+use crate::{Chart, ChartMark, ChartSpan};
 use evidence::{Figure, ServiceEvidence};
-use traces::TraceSummary;
+use std::sync::Arc;
+use traces::{LogRecord, TraceSummary};
 
 /// One service with its charts, calls and places in the documents.
 #[derive(Debug, Clone)]
@@ -10,51 +12,95 @@ pub struct ServiceView {
     pub service: ServiceEvidence,
     /// Rate, errors, duration.
     pub charts: Vec<Chart>,
+    /// How much of what it has is used: processor, memory, connections.
+    pub saturation: Vec<Chart>,
+    /// What of that nothing measures.
+    pub unmeasured: Vec<Unmeasured>,
+    /// Its replicas by name.
+    pub instances: Vec<Instance>,
+    /// Its routes, the busiest first.
+    pub routes: Vec<RouteFigures>,
+    /// Other versions and restarts, newest first.
+    pub changes: Vec<Change>,
     /// Recent traces through it, newest first.
     pub traces: Vec<TraceSummary>,
+    /// Those of the charts' time that took longest.
+    pub slowest: Vec<TraceSummary>,
+    /// What it wrote down last, newest first.
+    pub logs: Vec<Arc<LogRecord>>,
     /// Calls that others make to it.
     pub calls_in: Vec<Call>,
     /// Calls that it makes: services, databases, queues, others' systems.
     pub calls_out: Vec<Call>,
     /// Where the book speaks of it.
     pub documented: Vec<Documented>,
-    /// Seconds that the charts reach back.
-    pub range_s: u32,
+    /// The time that the charts show.
+    pub span: ChartSpan,
 }
 
-/// A line chart that ends now and begins `range_s` before.
-#[derive(Debug, Clone)]
-pub struct Chart {
-    /// For instance `Rate`.
-    pub title: String,
-    /// Unit of the values, as in [`evidence::KpiEvidence::unit`]: `s`, `ratio`, `1/s`, `bytes`, empty.
-    pub unit: String,
-    /// The lines; the first ones get the most distinct colours.
-    pub series: Vec<ChartSeries>,
-    /// A bound in the base unit, drawn as a dashed line.
-    pub threshold: Option<f64>,
-    /// Traces that were counted in it, oldest first.
-    pub exemplars: Vec<ChartExemplar>,
+/// Something that a page would show and nothing measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unmeasured {
+    /// What it is: `connection pool`.
+    pub what: &'static str,
+    /// The metric that would tell.
+    pub expose: &'static str,
 }
 
-/// A trace that a chart's figures counted.
-#[derive(Debug, Clone)]
-pub struct ChartExemplar {
-    /// Milliseconds since 1970.
-    pub at: i64,
-    /// What was measured of it, in the chart's unit.
-    pub value: f64,
-    /// Its id, 32 hexadecimal digits.
-    pub trace_id: String,
-}
-
-/// One line of a chart.
-#[derive(Debug, Clone)]
-pub struct ChartSeries {
-    /// Name in the legend.
+/// One replica of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Its name.
     pub name: String,
-    /// Time in milliseconds since 1970 and the value in the base unit, oldest first; `None` is a gap.
-    pub points: Vec<(i64, Option<f64>)>,
+    /// Whether it answers.
+    pub up: bool,
+    /// Its version, where it says one.
+    pub version: Option<String>,
+    /// When its process began, milliseconds since 1970.
+    pub since: Option<i64>,
+    /// Bytes of memory.
+    pub memory: Figure,
+    /// Processor cores that it keeps busy.
+    pub cpu: Figure,
+}
+
+/// How one route of a service does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteFigures {
+    /// Method and template, such as `GET /v1/orders/{id}`.
+    pub route: String,
+    /// Requests a second.
+    pub rate: Figure,
+    /// Share that failed.
+    pub errors: Figure,
+    /// Median in seconds.
+    pub p50: Figure,
+    /// 95th percentile in seconds.
+    pub p95: Figure,
+}
+
+/// Another version or a restart, and the service before and after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// What happened when.
+    pub mark: ChartMark,
+    /// Seconds before and after it that are compared.
+    pub window_s: u32,
+    /// Before it.
+    pub before: Golden,
+    /// After it.
+    pub after: Golden,
+}
+
+/// The figures that are compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Golden {
+    /// Requests a second.
+    pub rate: Figure,
+    /// Share that failed.
+    pub errors: Figure,
+    /// 95th percentile in seconds.
+    pub p95: Figure,
 }
 
 /// Calls between a service and one peer, as traces show them.

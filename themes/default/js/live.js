@@ -2,7 +2,7 @@
 import { refresh } from "./reload.js";
 
 /**
- * @typedef {{ t?: string, s?: string, h?: string, d?: string, u?: string }} Cell text, data-state, explanation, path, address
+ * @typedef {{ t?: string, s?: string, h?: string, d?: string, u?: string, p?: string }} Cell text, data-state, explanation, path, address, place
  */
 
 /** Waits after a broken stream, in milliseconds. */
@@ -47,6 +47,13 @@ export function follow() {
   if (!document.hidden) open();
 }
 
+/** After the address names another time. */
+export function restream() {
+  if (!address) return;
+  index();
+  if (!document.hidden) open();
+}
+
 function index() {
   elements = new Map();
   for (const element of document.querySelectorAll("[data-cell]")) {
@@ -62,10 +69,11 @@ function open() {
   // A moment of the past stays as it is.
   if (document.body.dataset.at) return;
   const page = encodeURIComponent(document.body.dataset.page || "");
-  // A service's charts: the stream sends what the page's axes were drawn for.
-  const range = /** @type {HTMLElement | null} */ (document.querySelector("#main [data-range]"))?.dataset.range;
+  // Charts: the stream sends the time that the address names.
+  const typed = new URLSearchParams(location.search);
+  const times = ["from", "to", "at"].filter((name) => typed.get(name)).map((name) => `&${name}=${encodeURIComponent(typed.get(name) ?? "")}`).join("");
   const { version } = document.body.dataset;
-  stream = new EventSource(`${address}?page=${page}${version ? `&version=${version}` : ""}${range ? `&range=${range}` : ""}`);
+  stream = new EventSource(`${address}?page=${page}${version ? `&version=${version}` : ""}${times}`);
   stream.addEventListener("open", () => (failures = 0));
   stream.addEventListener("cells", (event) => {
     newest = Date.now();
@@ -146,10 +154,19 @@ function apply(element, cell) {
   if (cell.d !== undefined) set(element, "d", cell.d);
   if (cell.u) set(element, "href", cell.u);
   else if (cell.u === "") element.removeAttribute("href");
+  if (cell.p) put(element, cell.p);
   if (cell.h === undefined) return;
   if (element instanceof SVGElement) explain(element, cell.h);
   else if (cell.h) set(element, "title", cell.h);
   else element.removeAttribute("title");
+}
+
+/** @param {Element} element @param {string} place percent from the left and from the top */
+function put(element, place) {
+  const [x, y] = place.split(" ");
+  if (!(element instanceof HTMLElement)) return;
+  element.style.setProperty("--x", x);
+  element.style.setProperty("--y", y);
 }
 
 /** In a drawing the words stand in a child that browsers show on hover, which follows when it is looked at. @param {SVGElement} element @param {string} words */

@@ -1,6 +1,7 @@
 // Starts what the page asks for. Each module listens once; what depends on the page's elements starts
 // anew whenever others take their place.
 import { onArrive } from "./arrive.js";
+import { charting } from "./chart.js";
 import { code } from "./code.js";
 import { diagrams, visited } from "./diagram.js";
 import { explore } from "./explore.js";
@@ -30,6 +31,7 @@ connect();
 moments();
 travel();
 explore();
+charting();
 
 onArrive(spy);
 onArrive(settleSide);

@@ -27,8 +27,6 @@ pub(super) async fn unknown() -> Response {
 pub(super) struct Which {
     #[serde(default)]
     page: String,
-    #[serde(default)]
-    range: Option<u32>,
 }
 
 /// `GET /api/live/snapshot?page=ID`: the typed evidence of a page and its formatted cells.
@@ -38,8 +36,8 @@ pub(super) async fn snapshot(
     seen: Seen,
 ) -> Response {
     let evidence = &seen.evidence;
-    let range_s = which.range.filter(|seconds| pages::RANGES_S.contains(seconds));
-    let view = events::View { page: which.page.clone(), range_s };
+    let span = events::span_of(&app, seen.moment);
+    let view = events::View { page: which.page.clone(), span };
     let Some(cells) = super::engines::waiting(&app, || views::cells_seen(&app, &view, &seen))
     else {
         return problem(

@@ -2,7 +2,10 @@
 //! one page need is made once a tick and shared.
 
 use super::App;
+use super::charts::Span;
+use super::moment::Moment;
 use super::shown::Shown;
+use super::tick::now_ms;
 use super::views;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -38,8 +41,8 @@ type Slot = Arc<tokio::sync::Mutex<Option<Ticked>>>;
 pub(super) struct View {
     /// Id of a page (`index`) or a live view (`live/services/orders`).
     pub(super) page: String,
-    /// Seconds that a service's charts reach back; one of [`pages::RANGES_S`].
-    pub(super) range_s: Option<u32>,
+    /// How far its charts reach, where the address says it.
+    pub(super) span: Option<Span>,
 }
 
 /// The cells of one view at one tick.
@@ -105,20 +108,22 @@ async fn ticked(app: &Arc<App>, view: &View, evidence: &Arc<Evidence>) -> Option
     Some(ticked)
 }
 
-/// `?page=ID`, `&version=` of the page as the reader has it, and `&range=SECONDS` for the charts of a
-/// service.
+/// `?page=ID` and `&version=` of the page as the reader has it; `from` and `to` of its charts stand
+/// beside them.
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     #[serde(default)]
     page: String,
     #[serde(default)]
-    range: Option<u32>,
-    #[serde(default)]
     version: Option<u64>,
 }
 
 /// `GET /api/live/events?page=ID`.
-pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Which>) -> Response {
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    moment: Moment,
+    Query(which): Query<Which>,
+) -> Response {
     let Ok(permit) = Arc::clone(&app.events.permits).try_acquire_owned() else {
         return super::api::problem(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -126,13 +131,19 @@ pub(super) async fn stream(State(app): State<Arc<App>>, Query(which): Query<Whic
             "close some pages, or read the page without live values",
         );
     };
-    let range_s = which.range.filter(|seconds| pages::RANGES_S.contains(seconds));
-    let view = View { page: which.page, range_s };
+    let view = View { page: which.page, span: span_of(&app, moment) };
     let reader = Reader::new(Arc::clone(&app), view, which.version, permit);
     let ended = app.token.clone().cancelled_owned();
     Sse::new(reader.events().take_until(Box::pin(ended)))
         .keep_alive(KeepAlive::default())
         .into_response()
+}
+
+/// How far charts reach by an address, where it says so.
+pub(super) fn span_of(app: &App, moment: Moment) -> Option<Span> {
+    let now = now_ms();
+    let named = moment.from.is_some() || moment.to.is_some();
+    named.then(|| Span::of(moment, views::usual_range_ms(app, now), now))
 }
 
 /// One open page.

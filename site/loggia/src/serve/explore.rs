@@ -1,28 +1,24 @@
 //! `/live/explore`: asks the engine of the metrics what somebody typed. `pages` renders the answer.
 
 use super::App;
+use super::charts::{self, Line, Span};
 use super::seen::Seen;
 use super::views::problem_page;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use pages::{Chart, ChartSeries, ExploreFault, ExploreView, Explored};
+use pages::{ChartKind, ExploreFault, ExploreView, Explored};
 use promql::{AGGREGATIONS, FUNCTIONS, Value};
 use serde::Deserialize;
 use series::{Labels, METRIC_NAME};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use telemetry::{AskError, StepRange};
+use telemetry::AskError;
 
-/// Steps of the chart.
-const STEPS: i64 = 240;
-/// The range when none is chosen, seconds.
-const USUAL_RANGE_S: u32 = 900;
-/// Lines of the chart; of more series those with the largest values now are drawn.
-const LINES_MAX: usize = 8;
+/// The range when none is chosen, milliseconds.
+const USUAL_RANGE_MS: i64 = 900_000;
 /// A question that has to wait longer for its turn is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Questions that are worked on at a time; others wait.
@@ -35,8 +31,6 @@ const TEXT_MAX: usize = 20_000;
 pub(super) struct Asked {
     #[serde(default)]
     query: String,
-    #[serde(default)]
-    range: Option<u32>,
     #[serde(default)]
     format: String,
 }
@@ -52,11 +46,11 @@ pub(super) async fn page(
             &app,
             StatusCode::BAD_REQUEST,
             "This question cannot be understood",
-            "`query` is PromQL, `range` a number of seconds; each may stand in the address once.",
+            "`query` is PromQL; it may stand in the address once.",
         );
     };
-    let range_s = asked.range.filter(|seconds| pages::EXPLORE_RANGES_S.contains(seconds));
-    let range_s = range_s.unwrap_or(USUAL_RANGE_S);
+    let now = super::tick::now_ms();
+    let span = Span::of(seen.moment, USUAL_RANGE_MS, now);
     let query = asked.query.trim().to_owned();
     let answer = match query.is_empty() {
         true => None,
@@ -71,8 +65,7 @@ pub(super) async fn page(
                 );
             };
             let (asking, text) = (Arc::clone(&app), query.clone());
-            let now = seen.at().unwrap_or_else(super::tick::now_ms);
-            let work = tokio::task::spawn_blocking(move || explore(&asking, &text, range_s, now));
+            let work = tokio::task::spawn_blocking(move || explore(&asking, &text, span, now));
             Some(work.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "exploring failed");
                 Err((StatusCode::INTERNAL_SERVER_ERROR, fault("the query could not be evaluated")))
@@ -88,7 +81,7 @@ pub(super) async fn page(
     };
     let view = ExploreView {
         query,
-        range_s,
+        span: span.at(now, ChartKind::Line),
         answer: answer.map(|answer| answer.map_err(|(_, fault)| fault)),
         functions: AGGREGATIONS.iter().chain(FUNCTIONS).copied().collect(),
     };
@@ -104,10 +97,12 @@ fn fault(message: impl Into<String>) -> ExploreFault {
 fn explore(
     app: &App,
     query: &str,
-    range_s: u32,
+    span: Span,
     now: i64,
 ) -> Result<Explored, (StatusCode, ExploreFault)> {
     let engine = app.sources.metrics();
+    let at = span.at(now, ChartKind::Line);
+    let now = if at.live { now } else { at.to };
     let started = Instant::now();
     let refused = |error: AskError| match error {
         AskError::Refused(message) => {
@@ -130,17 +125,22 @@ fn explore(
     let chart = match text {
         Some(_) => None,
         None => {
-            let step = (i64::from(range_s) * 1000 / STEPS).max(1000);
-            let end = now - now.rem_euclid(step);
-            let steps =
-                StepRange { start_ms: end - i64::from(range_s) * 1000, end_ms: end, step_ms: step };
-            match engine.range(query, steps) {
-                Ok(answer) => chart(answer.value, &vector, &mut notes),
-                Err(error) => {
-                    notes.push(format!("no chart: {error}"));
-                    None
-                }
+            let asked = charts::Asked {
+                title: "Answer".to_owned(),
+                unit: unit_of(query).to_owned(),
+                lines: vec![Line { name: String::new(), query: query.to_owned() }],
+                ..charts::Asked::default()
+            };
+            let mut chart = asked.chart(app, span, now, false);
+            if let Some(why) = chart.fault.take() {
+                notes.push(format!("no chart: {why}"));
             }
+            if chart.more > 0 {
+                let (total, drawn) = (chart.more + chart.series.len(), chart.series.len());
+                notes
+                    .push(format!("{total} series; the {drawn} with the largest values are drawn"));
+            }
+            (!chart.series.is_empty()).then_some(chart)
         }
     };
     let mut now: Vec<(String, f64)> =
@@ -153,42 +153,20 @@ fn explore(
     Ok(Explored { now, text, chart, notes, took_s: started.elapsed().as_secs_f64() })
 }
 
-/// The lines with the largest values now; which labels all have in common is not repeated in the legend.
-fn chart(value: Value, now: &[(Labels, f64)], notes: &mut Vec<String>) -> Option<Chart> {
-    let Value::Matrix(mut matrix) = value else { return None };
-    if matrix.is_empty() {
-        return None;
+/// The unit that the names of metrics tell, for queries that keep it.
+fn unit_of(query: &str) -> &'static str {
+    let Ok(parsed) = promql::Query::parse(query) else { return "" };
+    let names = parsed.metric_names();
+    let all = |ending: &str| !names.is_empty() && names.iter().all(|name| name.ends_with(ending));
+    let picked = promql::Query::parse(&format!("{}[1m]", query.trim())).is_ok();
+    let keeps = picked || ["max", "min", "avg", "sum"].iter().any(|f| query.trim().starts_with(f));
+    match () {
+        () if query.trim().starts_with("histogram_quantile") && all("_seconds_bucket") => "s",
+        () if keeps && !query.contains('/') && all("_bytes") => "bytes",
+        () if keeps && !query.contains('/') && all("_seconds") => "s",
+        () if keeps && !query.contains('/') && all("_ratio") => "ratio",
+        () => "",
     }
-    let now: BTreeMap<&Labels, f64> = now.iter().map(|(labels, v)| (labels, *v)).collect();
-    let size = |labels: &Labels| now.get(labels).copied().filter(|v| !v.is_nan());
-    let total = matrix.len();
-    if total > LINES_MAX {
-        let order = |line: &promql::MatrixSeries| size(&line.labels).map_or(-1.0, f64::abs);
-        matrix.sort_by(|a, b| order(b).total_cmp(&order(a)));
-        matrix.truncate(LINES_MAX);
-        notes
-            .push(format!("{total} series; the {LINES_MAX} with the largest values now are drawn"));
-    }
-    let common: Vec<String> = match matrix.as_slice() {
-        [first, _, ..] => first
-            .labels
-            .iter()
-            .filter(|(name, value)| matrix.iter().all(|other| other.labels.value(name) == *value))
-            .map(|(name, _)| name.to_owned())
-            .collect(),
-        _ => Vec::new(),
-    };
-    let series = matrix.iter().map(|line| ChartSeries {
-        name: name_of(&line.labels, &common),
-        points: line.samples.iter().map(|s| (s.t, Some(s.v).filter(|v| v.is_finite()))).collect(),
-    });
-    Some(Chart {
-        title: "Answer".to_owned(),
-        unit: String::new(),
-        series: series.collect(),
-        threshold: None,
-        exemplars: Vec::new(),
-    })
 }
 
 /// `name{label="value"}` without some labels.

@@ -157,6 +157,17 @@ async fn find(app: Arc<App>, search: LogSearch) -> Vec<Arc<LogRecord>> {
     })
 }
 
+/// What a service wrote last until a moment, newest first.
+pub(super) fn newest(app: &App, service: &str, to_ms: i64, limit: usize) -> Vec<Arc<LogRecord>> {
+    let search = LogSearch {
+        service: Some(service.to_owned()),
+        to_ms: Some(to_ms),
+        limit: Some(limit),
+        ..LogSearch::default()
+    };
+    app.backend.search_logs(&search)
+}
+
 /// The records of a trace, the first one first.
 pub(super) fn of_trace(app: &App, id: TraceId) -> Vec<Arc<LogRecord>> {
     let search = LogSearch { trace_id: Some(id), limit: Some(LOGS_MAX), ..LogSearch::default() };

@@ -111,6 +111,7 @@ pub(crate) struct App {
     /// Since when there is telemetry, milliseconds since 1970; the largest number while there is none.
     since_ms: AtomicI64,
     search: search::Live,
+    charts: charts::Cache,
     alerting: alerts::Alerting,
     started: Instant,
     token: CancellationToken,
@@ -228,6 +229,7 @@ impl App {
             past: past::Past::default(),
             since_ms: AtomicI64::new(i64::MAX),
             search: search::Live::default(),
+            charts: charts::Cache::default(),
             started: Instant::now(),
             token,
         };

@@ -3,7 +3,8 @@
 use super::seen::Seen;
 use super::shown::Shown;
 use super::{
-    App, alerts, api, events, explore, logs, map, search, store, trace, traces, views, watch,
+    App, alerts, api, charts, events, explore, logs, map, search, store, trace, traces, views,
+    watch,
 };
 use crate::build::extras;
 use axum::Router;
@@ -63,6 +64,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/live/objectives/rules.yml", get(api::objective_rules))
         .route("/api/live/drift", get(api::drift))
         .route("/api/live/claims", get(api::claims))
+        .route("/api/live/chart", get(charts::json))
+        .route("/api/live/chart.csv", get(charts::csv))
         .route("/api/live/logs", get(logs::api))
         .route("/api/live/traces", get(traces::api))
         .route("/api/live/traces/{id}", get(api::trace))

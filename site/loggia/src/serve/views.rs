@@ -1,9 +1,10 @@
 //! The live views: services, one service, objectives, drift. Routes call them; `pages` renders.
 
 use super::App;
-use super::charts::charts;
+use super::charts::{self, Span};
 use super::engines::waiting;
 use super::events::View;
+use super::moment::Moment;
 use super::seen::Seen;
 use super::shown::Shown;
 use super::tick::now_ms;
@@ -14,12 +15,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use document::Book;
 use evidence::{Evidence, Figure, ServiceEvidence};
-use pages::{Call, Cells, Documented, ServiceView, Site};
+use pages::{Call, Cells, ChartKind, Documented, ServiceView, Site};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// Traces listed on a service page.
 const RECENT_TRACES: usize = 12;
+/// Log records listed there.
+const LOG_TAIL: usize = 10;
+/// Traces of which the slowest are listed.
+const LOOKED_AT: usize = 500;
 
 /// What pages need to know besides their content. The server answers at the root.
 pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
@@ -85,8 +90,10 @@ fn cells_of(
         return view.page.starts_with("live/").then(|| pages::cells_for_services(site, evidence));
     };
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
-    let range_s = view.range_s.unwrap_or_else(|| usual_range(app, evidence.at));
-    let view = service_view(app, &shown.book, service, (evidence, graph), range_s);
+    let moment = Moment { at: site.at, ..Moment::default() };
+    let usual = || Span::of(moment, usual_range_ms(app, evidence.at), evidence.at);
+    let span = view.span.unwrap_or_else(usual);
+    let view = service_view(app, &shown.book, service, (evidence, graph), span);
     Some(pages::cells_for_service(site, &view, evidence))
 }
 
@@ -137,18 +144,10 @@ pub(super) async fn services(State(app): State<Arc<App>>, seen: Seen) -> Respons
     seen.html(pages::render_services(&seen.site(&app, &shown), &seen.evidence))
 }
 
-/// `?range=15m`.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Range {
-    #[serde(default)]
-    range: Option<String>,
-}
-
 /// `GET /live/services/NAME`.
 pub(super) async fn service(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Query(range): Query<Range>,
     seen: Seen,
 ) -> Response {
     let evidence = Arc::clone(&seen.evidence);
@@ -159,39 +158,16 @@ pub(super) async fn service(
             "Neither the book nor the telemetry names it. The services that are known are in the sidebar.",
         );
     };
-    let Some(range_s) = seconds_of(range.range.as_deref(), &app, evidence.at) else {
-        return problem_page(
-            &app,
-            StatusCode::BAD_REQUEST,
-            "There is no such range",
-            "Choose one of 5m, 15m, 1h and 6h.",
-        );
-    };
     let shown = app.shown();
-    let view = service_view(&app, &shown.book, service, (&evidence, seen.graph()), range_s);
+    let span = Span::of(seen.moment, usual_range_ms(&app, evidence.at), evidence.at);
+    let view = service_view(&app, &shown.book, service, (&evidence, seen.graph()), span);
     seen.html(pages::render_service(&seen.site(&app, &shown), &view, &evidence))
 }
 
-/// The range as typed (`900` or `15m`), or the usual one; `None` for one that is not offered.
-fn seconds_of(typed: Option<&str>, app: &App, now: i64) -> Option<u32> {
-    let Some(typed) = typed.filter(|typed| !typed.is_empty()) else {
-        return Some(usual_range(app, now));
-    };
-    let (digits, unit) = typed.split_at(typed.trim_end_matches(['s', 'm', 'h']).len());
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    let seconds = digits.parse::<u32>().ok()?.checked_mul(factor)?;
-    pages::RANGES_S.contains(&seconds).then_some(seconds)
-}
-
-/// Seconds that charts reach back unless the reader chooses: 15 minutes, or 5 while there is no more.
-fn usual_range(app: &App, now: i64) -> u32 {
+/// How far charts reach back unless the reader chooses: 15 minutes, or 5 while there is no more.
+pub(super) fn usual_range_ms(app: &App, now: i64) -> i64 {
     let oldest = app.sources.metrics().oldest_ms().unwrap_or(now);
-    if now - oldest < 300_000 { 300 } else { 900 }
+    if now - oldest < 300_000 { 300_000 } else { 900_000 }
 }
 
 /// A 404 page.
@@ -230,7 +206,7 @@ fn service_view(
     book: &Book,
     service: &ServiceEvidence,
     (evidence, past): (&Evidence, Option<&ServiceGraph>),
-    range_s: u32,
+    span: Span,
 ) -> ServiceView {
     let name = service.id.0.as_str();
     let (calls_in, calls_out) = match past {
@@ -240,25 +216,43 @@ fn service_view(
             calls(&app.backend.traces.graph(window_ms, evidence.at), name)
         }
     };
+    let now = evidence.at;
+    let ends = span.at(now, ChartKind::Line);
     let recent = Search {
         service: Some(name.to_owned()),
-        to_ms: Some(evidence.at - ARRIVAL_MS),
+        to_ms: Some((now - ARRIVAL_MS).min(ends.to)),
         limit: RECENT_TRACES,
         ..Search::default()
     };
-    ServiceView {
-        service: service.clone(),
-        charts: waiting(app, || charts(app, name, range_s, evidence)),
-        traces: match past {
-            // The traces of then may be on disk alone.
-            Some(_) => waiting(app, || app.backend.search_traces(&recent)),
-            None => app.backend.traces.search(&recent),
-        },
-        calls_in,
-        calls_out,
-        documented: documented(book, evidence, name),
-        range_s,
-    }
+    let within = Search { from_ms: Some(ends.from), limit: LOOKED_AT, ..recent.clone() };
+    let find = |search: &Search| match ends.live {
+        true => app.backend.traces.search(search),
+        // The traces of then may be on disk alone.
+        false => app.backend.search_traces(search),
+    };
+    waiting(app, || {
+        let (saturation, unmeasured) = charts::saturation(app, name, span, now);
+        let marks = charts::marks(app, name, ends);
+        let mut slowest = find(&within);
+        slowest.sort_by_key(|trace| std::cmp::Reverse(trace.duration_ns));
+        slowest.truncate(RECENT_TRACES);
+        ServiceView {
+            service: service.clone(),
+            charts: charts::charts(app, name, span, evidence, now),
+            saturation,
+            unmeasured,
+            instances: charts::instances(app, name, evidence),
+            routes: charts::routes(app, name, evidence),
+            changes: charts::compared(app, name, &marks, now),
+            traces: find(&recent),
+            slowest,
+            logs: super::logs::newest(app, name, ends.to, LOG_TAIL),
+            calls_in,
+            calls_out,
+            documented: documented(book, evidence, name),
+            span: ends,
+        }
+    })
 }
 
 fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {

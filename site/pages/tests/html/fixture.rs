@@ -8,7 +8,8 @@ use evidence::{
     PageEvidence, ServiceEvidence, ServiceMap, Strip, UndocumentedCall, Verdict,
 };
 use pages::{
-    Assets, Call, Chart, ChartExemplar, ChartSeries, Documented, Navigation, ServiceView, Site,
+    Assets, Call, Change, Chart, ChartExemplar, ChartMark, ChartSeries, ChartSpan, Documented,
+    Golden, Instance, MarkKind, Navigation, RouteFigures, ServiceView, Site, Unmeasured,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -291,28 +292,64 @@ pub(crate) fn service_view(evidence: &Evidence) -> ServiceView {
     let series = ChartSeries {
         name: HOSTILE.to_owned(),
         points: vec![(NOW - 1000, Some(3.0)), (NOW, Some(4.0))],
+        ..ChartSeries::default()
+    };
+    let span = ChartSpan { from: NOW - 900_000, to: NOW, step: 5_000, live: true };
+    let mark = ChartMark {
+        at: NOW - 9000,
+        until: None,
+        kind: MarkKind::Deploy,
+        words: HOSTILE.to_owned(),
+    };
+    let chart = Chart {
+        title: HOSTILE.to_owned(),
+        note: HOSTILE.to_owned(),
+        unit: "1/s".to_owned(),
+        series: vec![series],
+        threshold: Some(3.5),
+        exemplars: vec![ChartExemplar { at: NOW - 2000, value: 3.2, trace_id: HOSTILE.to_owned() }],
+        marks: vec![mark.clone()],
+        span,
+        source: format!("query={HOSTILE}&exemplars=x"),
+        fault: Some(HOSTILE.to_owned()),
+        ..Chart::default()
+    };
+    let golden = Golden {
+        rate: Figure::Value(1.0),
+        errors: Figure::QueryError(HOSTILE.to_owned()),
+        p95: Figure::NoTraffic,
     };
     ServiceView {
         service: evidence.services[0].clone(),
-        charts: vec![Chart {
-            title: "Rate".to_owned(),
-            unit: "1/s".to_owned(),
-            series: vec![series],
-            threshold: Some(3.5),
-            exemplars: vec![ChartExemplar {
-                at: NOW - 2000,
-                value: 3.2,
-                trace_id: HOSTILE.to_owned(),
-            }],
+        charts: vec![chart.clone()],
+        saturation: vec![chart],
+        unmeasured: vec![Unmeasured { what: "a queue", expose: "queue_length" }],
+        instances: vec![Instance {
+            name: HOSTILE.to_owned(),
+            up: true,
+            version: Some(HOSTILE.to_owned()),
+            since: Some(NOW - 60_000),
+            memory: Figure::Value(42e6),
+            cpu: Figure::NoData,
         }],
+        routes: vec![RouteFigures {
+            route: HOSTILE.to_owned(),
+            rate: Figure::Value(2.0),
+            errors: Figure::Value(0.0),
+            p50: Figure::Value(0.01),
+            p95: Figure::NoTraffic,
+        }],
+        changes: vec![Change { mark, window_s: 60, before: golden.clone(), after: golden }],
         traces: vec![summary()],
+        slowest: vec![summary()],
+        logs: Vec::new(),
         calls_in: vec![call.clone()],
         calls_out: vec![call],
         documented: vec![Documented {
             title: HOSTILE.to_owned(),
             href: "index.html#runs".to_owned(),
         }],
-        range_s: 900,
+        span,
     }
 }
 
