@@ -6,7 +6,7 @@ use crate::chart::{self, ChartFrame};
 use crate::figures::{amount, clock, duration, number};
 use crate::frame::{Frame, Place, View};
 use crate::problems::written;
-use crate::service::{short, when};
+use crate::service::{short, when, zoomed};
 use crate::{Cells, Chart, ChartSpan, QUICK_RANGES_S, Site, cells_for_services};
 use askama::Template;
 use evidence::Evidence;
@@ -136,7 +136,7 @@ pub fn render_explore(site: &Site, view: &ExploreView, evidence: Option<&Evidenc
     written(&ExploreTemplate {
         query: &view.query,
         ranges: QUICK_RANGES_S.iter().map(range).collect(),
-        when: (!view.span.live).then(|| when(view.span)),
+        when: zoomed(site.at, view.span).then(|| when(view.span)),
         at: clock(site.now_ms),
         names: view.functions.join(" "),
         fault,

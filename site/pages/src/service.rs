@@ -37,6 +37,9 @@ struct ServiceTemplate<'a> {
     alerts: Vec<AlertRow<'a>>,
     ranges: Vec<Range>,
     when: Option<String>,
+    when_short: String,
+    /// Without the ends of a zoom.
+    now: String,
     charts: Vec<ChartFrame>,
     saturation: Vec<ChartFrame>,
     unmeasured: &'a [Unmeasured],
@@ -161,7 +164,9 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
         owner: config.and_then(|config| config.owner.as_deref()),
         alerts: alerts::of_service(&frame.root, &evidence.alerts, name),
         ranges: ranges(site.at, view.span),
-        when: (!view.span.live).then(|| when(view.span)),
+        when: zoomed(site.at, view.span).then(|| when(view.span)),
+        when_short: format!("{} to {}", clock(view.span.from), clock(view.span.to)),
+        now: site.at.map_or_else(|| "?".to_owned(), |at| format!("?at={at}")),
         charts: drawn(0, &view.charts),
         saturation: drawn(view.charts.len(), &view.saturation),
         unmeasured: &view.unmeasured,
@@ -274,6 +279,11 @@ fn claims<'a>(
             .collect();
         rows
     })
+}
+
+/// Whether the reader chose an end for the charts.
+pub(crate) fn zoomed(at: Option<i64>, span: ChartSpan) -> bool {
+    !span.live && at != Some(span.to)
 }
 
 /// The quick ranges; each ends now, or at the moment of the past that is shown.

@@ -195,7 +195,7 @@ function tell(chart, found, nth, lines, x) {
   const close = ((found.times[1] ?? time) - found.times[0]) * 1.5 || found.step;
   const words = found.marks.filter((mark) => (mark.until === null ? Math.abs(mark.at - time) <= Math.max(close, pixels(chart, 5)) : mark.at <= time && time <= mark.until)).map((mark) => part("p", "mark-words", `${{ deploy: "▮", restart: "↻" }[mark.kind] ?? "▲"} ${mark.words}`));
   const trace = exemplar(chart, found);
-  chart.tip.replaceChildren(part("p", "", told(time, chart)), list, ...words, ...(trace ? [part("p", "", `◆ trace of ${trace.text}: Enter opens it`)] : []));
+  chart.tip.replaceChildren(part("p", "", told(time, chart)), list, ...words, ...(trace ? [part("p", "", `◆ a trace of ${trace.text} ⏎`)] : []));
   if (!chart.tip.isConnected) chart.area.append(chart.tip);
   const left = x > 50;
   chart.tip.style.left = left ? "auto" : `calc(${x}% + .8rem)`;
