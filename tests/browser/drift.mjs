@@ -19,7 +19,7 @@ await withBrowser(async (_browser, open) => {
   const person = { email: `drift-${Date.now()}@example.com`, password: "correct horse battery staple" };
   await ask("POST", "/v1/register", person);
   const token = (await ask("POST", "/v1/login", person)).access_token;
-  const basket = { lines: [{ sku: "TEA-100", quantity: 1, unit_price_minor: 1250 }], currency: "EUR" };
+  const basket = { lines: [{ sku: "tea", quantity: 1, unit_price_minor: 450 }], currency: "EUR" };
   const place = () => ask("POST", "/v1/orders", basket, token, crypto.randomUUID());
 
   step("what is drawn happens, and nothing else");

@@ -21,9 +21,11 @@ const SERVICES: &[(&str, u8)] = &[
     ("contracts", 0),
     ("chassis", 2),
     ("auth", 3),
+    ("catalog", 3),
     ("gateway", 3),
     ("orders", 3),
     ("payments", 3),
+    ("shipping", 3),
     ("fleet", 4),
     ("cloudscale", 5),
 ];

@@ -29,6 +29,7 @@ mod output;
 mod prometheus;
 mod search;
 mod seeds;
+mod services;
 mod serving;
 mod target;
 mod tls;

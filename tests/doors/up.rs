@@ -127,7 +127,7 @@ fn snapshot(url: &str) -> Value {
 }
 
 fn the_page_has_figures(url: &str) {
-    for service in ["gateway", "auth", "orders", "payments"] {
+    for service in ["gateway", "auth", "orders", "payments", "catalog", "shipping"] {
         within(&format!("{service} is healthy with a rate"), SOON, || {
             let cells = &snapshot(url)["cells"];
             cells[format!("svc.{service}.health")]["s"] == "healthy"
@@ -142,7 +142,7 @@ fn the_page_has_figures(url: &str) {
     within("every drawn call between services is seen", SOON, || {
         let page = &snapshot(url)["page"];
         let edges = page["diagrams"][0]["edges"].as_object().cloned().unwrap_or_default();
-        edges.len() >= 8 && edges.values().all(|edge| edge["state"] == "confirmed")
+        edges.len() >= 18 && edges.values().all(|edge| edge["state"] == "confirmed")
     });
 }
 

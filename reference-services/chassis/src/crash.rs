@@ -36,6 +36,14 @@ impl CrashPoints {
         }
     }
 
+    /// As [`CrashPoints::at`], with a name that is made only when some place was
+    /// chosen.
+    pub fn within(&self, name: impl FnOnce() -> String) {
+        if self.0.is_some() {
+            self.at(&name());
+        }
+    }
+
     fn reached(&self, name: &str) -> bool {
         let Some(chosen) = self.0.as_ref().filter(|chosen| chosen.name == name) else {
             return false;

@@ -112,6 +112,13 @@ impl Failure {
         self
     }
 
+    /// Says which fields are at fault.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
     /// Asks the client to wait so many seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {

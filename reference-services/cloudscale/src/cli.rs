@@ -109,9 +109,13 @@ pub(crate) struct Run {
 pub(crate) enum Service {
     /// Accounts, logins, tokens
     Auth,
-    /// Authorises and captures payments
+    /// Authorises, captures and refunds payments
     Payments,
-    /// Places and reads orders
+    /// Products and the stock of them
+    Catalog,
+    /// Books and tracks shipments
+    Shipping,
+    /// Places, reads and calls off orders
     Orders,
     /// The only door: routes, checks tokens, limits rates
     Gateway,
@@ -223,7 +227,7 @@ mod tests {
             "cloudscale up --quiet --verbose",
             "cloudscale traffic --rps 0",
             "cloudscale traffic --target http://10.0.0.1:80",
-            "cloudscale run catalog",
+            "cloudscale run nothing",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -21,6 +21,8 @@ impl Service {
         match self {
             Self::Auth => "auth",
             Self::Payments => "payments",
+            Self::Catalog => "catalog",
+            Self::Shipping => "shipping",
             Self::Orders => "orders",
             Self::Gateway => "gateway",
         }
@@ -35,6 +37,8 @@ pub(crate) fn main(service: Service) -> anyhow::Result<ExitCode> {
         match service {
             Service::Auth => auth::run(config).await,
             Service::Payments => payments::run(config).await,
+            Service::Catalog => catalog::run(config).await,
+            Service::Shipping => shipping::run(config).await,
             Service::Orders => orders::run(config).await,
             Service::Gateway => gateway::run(config).await,
         }

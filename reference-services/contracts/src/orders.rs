@@ -145,3 +145,12 @@ pub enum OrderEvent {
         reason: String,
     },
 }
+
+/// Answer of `POST /internal/read-model/rebuild`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// Orders that there are.
+    pub orders: u64,
+    /// Rows that were not what their facts say.
+    pub differed: u64,
+}

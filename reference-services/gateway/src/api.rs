@@ -19,10 +19,11 @@ use crate::domain::{Guard, ROUTES, Route};
 use crate::limit::{Limiter, Verdict};
 
 /// Headers of a request that reach the peer.
-const FORWARDED: [HeaderName; 4] = [
+const FORWARDED: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
+    header::IF_NONE_MATCH,
     HeaderName::from_static(contracts::IDEMPOTENCY_KEY),
 ];
 

@@ -35,7 +35,7 @@ pub enum Guard {
 /// Time for reads and for logging in.
 pub const SHORT: Duration = Duration::from_secs(3);
 
-/// Time for placing an order: longer than `orders` gives `payments`.
+/// Time for placing an order or calling it off: longer than `orders` waits for a saga.
 pub const LONG: Duration = Duration::from_secs(8);
 
 const CUSTOMER: Guard = Guard::Role(ROLE_CUSTOMER);
@@ -48,6 +48,12 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/v1/orders", None, "orders", CUSTOMER, LONG),
     route(Method::GET, "/v1/orders", None, "orders", CUSTOMER, SHORT),
     route(Method::GET, "/v1/orders/{id}", None, "orders", CUSTOMER, SHORT),
+    route(Method::POST, "/v1/orders/{id}/cancel", None, "orders", CUSTOMER, LONG),
+    route(Method::GET, "/v1/products", None, "catalog", Guard::Open, SHORT),
+    route(Method::GET, "/v1/products/{sku}", None, "catalog", Guard::Open, SHORT),
+    route(Method::GET, "/v1/categories", None, "catalog", Guard::Open, SHORT),
+    route(Method::POST, "/v1/quotes", None, "shipping", Guard::Open, SHORT),
+    route(Method::GET, "/v1/shipments/{id}", None, "shipping", CUSTOMER, SHORT),
     route(Method::GET, "/v1/payments/{id}", None, "payments", CUSTOMER, SHORT),
 ];
 
@@ -67,13 +73,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_registering_and_logging_in_are_open() {
+    fn only_signing_in_and_looking_around_are_open() {
         let open: Vec<_> = ROUTES
             .iter()
             .filter(|route| route.guard == Guard::Open)
             .map(|route| route.path)
             .collect();
-        assert_eq!(open, ["/v1/register", "/v1/login"]);
+        let looking_around = ["/v1/products", "/v1/products/{sku}", "/v1/categories", "/v1/quotes"];
+        assert_eq!(open[..2], ["/v1/register", "/v1/login"]);
+        assert_eq!(open[2..], looking_around);
     }
 
     #[test]

@@ -41,6 +41,8 @@ fn service() {
     let done = chassis::block_on(async {
         match name.as_str() {
             "auth" => auth::run(config).await,
+            "catalog" => catalog::run(config).await,
+            "shipping" => shipping::run(config).await,
             "orders" => orders::run(config).await,
             "payments" => payments::run(config).await,
             _ => gateway::run(config).await,
@@ -61,7 +63,7 @@ struct Fleet {
 
 impl Fleet {
     async fn start(collector: SocketAddr) -> Self {
-        let names = ["auth", "orders", "payments", "gateway"];
+        let names = ["auth", "catalog", "orders", "payments", "shipping", "gateway"];
         let sockets: BTreeMap<_, _> =
             names.map(|name| (name, TcpListener::bind("127.0.0.1:0").unwrap())).into();
         let addresses = sockets
@@ -299,6 +301,8 @@ async fn a_request_is_one_trace_through_every_service() {
         "  orders server POST /v1/orders",
         "   orders client SELECT idempotency_keys",
         "   orders client INSERT orders",
+        "    orders producer send order-events",
+        "     shipping consumer process order-events",
         "   orders client POST /v1/payments",
         "    payments server POST /v1/payments",
         "     payments client SELECT idempotency_keys",
@@ -306,10 +310,26 @@ async fn a_request_is_one_trace_through_every_service() {
         "     payments client provider charge",
         "     payments client UPDATE payments",
         "     payments client INSERT idempotency_keys",
+        "   orders client INSERT order_facts",
+        "   orders client POST /v1/reservations",
+        "    catalog server POST /v1/reservations",
+        "     catalog client INSERT reservations",
+        "   orders client INSERT order_facts",
+        "   orders client POST /v1/shipments",
+        "    shipping server POST /v1/shipments",
+        "     shipping client INSERT shipments",
+        "   orders client INSERT order_facts",
+        "   orders client POST /v1/reservations/{id}/confirm",
+        "    catalog server POST /v1/reservations/{id}/confirm",
+        "     catalog client UPDATE reservations",
+        "   orders client INSERT order_facts",
         "   orders client POST /v1/payments/{id}/capture",
         "    payments server POST /v1/payments/{id}/capture",
         "     payments client UPDATE payments",
-        "   orders client UPDATE orders",
+        "      payments producer send payment-events",
+        "   orders client INSERT order_facts",
+        "    orders producer send order-events",
+        "     shipping consumer process order-events",
         "   orders client INSERT idempotency_keys",
     ];
     let spans = collector.linked_to([0xaa; 16], expected.len()).await;
@@ -350,6 +370,12 @@ fn check_attributes(spans: &[(String, Span)]) {
         ("INSERT orders", "db.collection.name", "orders"),
         ("INSERT payments", "db.namespace", "payments_db"),
         ("provider charge", "service.peer.name", "payment-provider"),
+        ("send order-events", "messaging.system", "outbox"),
+        ("send order-events", "messaging.destination.name", "order-events"),
+        ("send order-events", "messaging.operation.type", "send"),
+        ("process order-events", "messaging.destination.name", "order-events"),
+        ("process order-events", "messaging.operation.type", "process"),
+        ("process order-events", "messaging.consumer.group.name", "shipping"),
         ("POST /v1/payments", "service.peer.name", "payments"),
         ("POST /v1/payments", "server.address", "127.0.0.1"),
     ];
@@ -373,10 +399,10 @@ async fn sigterm_finishes_what_is_in_flight_and_flushes_spans() {
         }
     });
     assert_eq!(placed.status, 201, "{placed:?}");
-    for name in ["payments", "auth"] {
+    for name in ["payments", "auth", "catalog", "shipping"] {
         fleet.signal(name, Signal::TERM);
     }
-    for name in ["gateway", "orders", "payments", "auth"] {
+    for name in ["gateway", "orders", "payments", "auth", "catalog", "shipping"] {
         let status = fleet.wait_for_end(name);
         assert!(status.success(), "`{name}` ended with {status}");
     }

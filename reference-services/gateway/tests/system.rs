@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use chassis::{Call, Reply};
 use contracts::accounts::{Claims, Introspection, TOKEN_AUDIENCE, TOKEN_ISSUER};
+use contracts::catalog::{Categories, Description, Product, Products, Reserve, Stock};
 use contracts::invariants::Report;
-use contracts::orders::{Order, OrderState, Orders};
+use contracts::money::Currency;
+use contracts::orders::{Line, Order, OrderState, Orders, PlaceOrder, Rebuilt};
 use contracts::payments::{Payment, PaymentState};
 use contracts::problem::Problem;
+use contracts::shipping::{Shipment, ShipmentState};
 use gateway::Limits;
 use gateway::limit::Allowance;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use running::{PASSWORD, Setting, System, order, with_token};
 use tokio::net::TcpListener;
@@ -171,6 +174,211 @@ async fn an_order_whose_payment_is_unknown_is_settled_later_and_once() {
     let path = accepted.headers["location"].to_str().unwrap();
     assert_eq!(settled(&system, path, &token).await.state, OrderState::Paid);
     assert_eq!(received(&system).await, 300);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_had_or_sent_undoes_what_was_done_for_it() {
+    let system = System::start(Setting { refused_share: 1.0, ..Setting::default() }).await;
+    let (_, token) = system.customer("ada@example.org").await;
+    let line = |sku: &str, quantity, unit_price_minor| Line {
+        sku: sku.to_owned(),
+        quantity,
+        unit_price_minor,
+    };
+    let cases = [
+        (line("anniversary-mug", 41, 2490), Some("lines[1].quantity")),
+        (line("mug", 1, 889), Some("lines[1].unit_price_minor")),
+        (line("cup", 1, 890), Some("lines[1].sku")),
+        // The carrier has no place.
+        (line("mug", 1, 890), None),
+    ];
+    for (round, (wanted, field)) in cases.into_iter().enumerate() {
+        let lines = vec![line("tea", 1, 450), wanted];
+        let request = PlaceOrder { lines, currency: Currency::Eur };
+        let reply = system.place(&token, &format!("k{round}"), &request).await;
+        assert_eq!(reply.status, 409, "{reply:?}");
+        let problem = problem(&reply);
+        assert!(problem.kind.ends_with("order-rejected"), "{problem:?}");
+        let named = problem.errors.first().map(|error| error.field.as_str());
+        assert_eq!(named, field, "{problem:?}");
+    }
+    let page: Orders = system.get("/v1/orders", &token).await.json().unwrap();
+    assert!(page.orders.iter().all(|order| order.state == OrderState::Rejected), "{page:?}");
+    for order in &page.orders {
+        let path = format!("/v1/payments/{}", order.payment.unwrap());
+        let payment: Payment = system.get(&path, &token).await.json().unwrap();
+        assert_eq!(payment.state, PaymentState::Voided);
+    }
+    assert_eq!(received(&system).await, 0);
+    let stock = stock(&system, "tea").await;
+    assert_eq!((stock.on_hand, stock.reserved, stock.shipped), (stock.received, 0, 0));
+    system.stop().await;
+}
+
+async fn stock(system: &System, sku: &str) -> Stock {
+    let call = Call::get("catalog", "").path(format!("/v1/products/{sku}/stock"));
+    system.send(call).await.json().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_sent_and_one_that_has_not_left_can_be_called_off() {
+    let setting = Setting { fetched_ms: 400..401, ..Setting::default() };
+    let system = System::start(setting).await;
+    let (_, token) = system.customer("ada@example.org").await;
+    let (_, other) = system.customer("bob@example.org").await;
+    let cancel = async |order: &Order, token: &str| {
+        let call = Call::post("gateway", "").path(format!("/v1/orders/{}/cancel", order.id));
+        system.send(with_token(call, token)).await
+    };
+    let kept: Order = system.place(&token, "kept", &order(450)).await.json().unwrap();
+    let unwanted: Order = system.place(&token, "unwanted", &order(900)).await.json().unwrap();
+    assert_eq!(received(&system).await, 1350);
+    assert_eq!(cancel(&unwanted, &other).await.status, 404, "another's order");
+    for _ in 0..2 {
+        let called_off = cancel(&unwanted, &token).await;
+        assert_eq!(called_off.status, 200, "{called_off:?}");
+        assert_eq!(called_off.json::<Order>().unwrap().state, OrderState::Cancelled);
+    }
+    assert_eq!(received(&system).await, 450, "given back once");
+
+    let path = format!("/v1/orders/{}", kept.id);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let now: Order = system.get(&path, &token).await.json().unwrap();
+        let tea = stock(&system, "tea").await;
+        if now.shipment == Some(ShipmentState::Delivered) && tea.shipped == 1 {
+            assert_eq!((now.state, tea.reserved), (OrderState::Paid, 0));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{now:?} {tea:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let late = cancel(&kept, &token).await;
+    assert_eq!(late.status, 409, "{late:?}");
+    assert_eq!(received(&system).await, 450);
+    let shipment = system.get(&format!("/v1/shipments/{}", kept.id), &token).await;
+    assert_eq!(shipment.json::<Shipment>().unwrap().state, ShipmentState::Delivered);
+    for service in ["orders", "payments", "catalog", "shipping"] {
+        let report: Report = system.send(Call::get(service, "/invariants")).await.json().unwrap();
+        assert!(report.holds && report.invariants.len() >= 2, "{report:?}");
+    }
+    // The read model is what the facts say, and a wrong row is noticed and mended.
+    let rebuild = async || {
+        let call = Call::post("orders", "/internal/read-model/rebuild");
+        let done: Rebuilt = system.send(call).await.json().unwrap();
+        (done.orders, done.differed)
+    };
+    assert_eq!(rebuild().await, (2, 0));
+    let sql = "UPDATE orders SET state = 'paid', version = 1";
+    system.meddle("orders", sql.to_owned()).await;
+    let report: Report = system.send(Call::get("orders", "/invariants")).await.json().unwrap();
+    assert_eq!(report.figure("read_model_follows_facts", "behind"), Some(2), "{report:?}");
+    assert_eq!(rebuild().await, (2, 1), "one of them was not paid for");
+    system.meddle("orders", "DELETE FROM orders".to_owned()).await;
+    assert_eq!(rebuild().await, (2, 2));
+    let page: Orders = system.get("/v1/orders", &token).await.json().unwrap();
+    assert_eq!(page.orders.len(), 2);
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_catalog_is_searched_changed_and_never_sold_twice() {
+    let system = System::start(Setting::default()).await;
+    let found = system.get("/v1/products?query=stone+mug", "").await;
+    let found: Products = found.json().unwrap();
+    let skus: Vec<_> = found.products.iter().map(|product| product.sku.as_str()).collect();
+    assert_eq!(skus.len(), 2, "{skus:?}");
+    let first: Products = system.get("/v1/products?limit=3", "").await.json().unwrap();
+    let next = format!("/v1/products?limit=100&after={}", first.next.unwrap());
+    let rest: Products = system.get(&next, "").await.json().unwrap();
+    assert_eq!((first.products.len(), rest.products.len(), rest.next), (3, 8, None));
+    let categories: Categories = system.get("/v1/categories", "").await.json().unwrap();
+    assert_eq!(categories.categories.iter().map(|each| each.products).sum::<i64>(), 11);
+
+    let product = system.get("/v1/products/mug", "").await;
+    let tag = product.headers[ETAG].clone();
+    let known =
+        Call::get("gateway", "").path("/v1/products/mug").header(IF_NONE_MATCH, tag.clone());
+    assert_eq!(system.send(known).await.status, 304);
+    let mug: Product = product.json().unwrap();
+    let description = Description {
+        name: mug.name.clone(),
+        description: "Enamel, for the journey".to_owned(),
+        category: mug.category.clone(),
+        price_minor: 990,
+    };
+    let put = async |name: Option<HeaderName>, tag: HeaderValue| {
+        let call = Call::new(Method::PUT, "catalog", "").path("/v1/products/mug");
+        let call = call.json(&description);
+        let call = match name {
+            Some(name) => call.header(name, tag),
+            None => call,
+        };
+        system.send(call).await.status.as_u16()
+    };
+    assert_eq!(put(None, tag.clone()).await, 428);
+    assert_eq!(put(Some(IF_NONE_MATCH), HeaderValue::from_static("*")).await, 412);
+    assert_eq!(put(Some(IF_MATCH), tag.clone()).await, 200);
+    assert_eq!(put(Some(IF_MATCH), tag).await, 412, "changed since");
+    // The event empties the cache.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while system.get("/v1/products/mug", "").await.json::<Product>().unwrap().price_minor != 990 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let journey: Products = system.get("/v1/products?query=enamel", "").await.json().unwrap();
+    assert_eq!(journey.products.len(), 1);
+
+    // 40 are there, and 60 are wanted at once.
+    let order = |_| {
+        let line = Line { sku: "anniversary-mug".to_owned(), quantity: 3, unit_price_minor: 2490 };
+        Reserve { order: Uuid::now_v7(), lines: vec![line] }
+    };
+    let wanted: Vec<_> = (0..20).map(order).collect();
+    let mut asked = tokio::task::JoinSet::new();
+    for reserve in &wanted {
+        let (client, reserve) = (system.client.clone(), reserve.clone());
+        asked.spawn(async move {
+            // Twice, as if the first answer had been lost.
+            let call = || Call::post("catalog", "/v1/reservations").json(&reserve);
+            let first = client.call(call()).await.unwrap().status;
+            (first, client.call(call()).await.unwrap().status)
+        });
+    }
+    let mut held = 0;
+    while let Some(statuses) = asked.join_next().await {
+        let (first, second) = statuses.unwrap();
+        assert_eq!(first, second);
+        held += i64::from(first == 201);
+    }
+    let mugs = stock(&system, "anniversary-mug").await;
+    assert_eq!((held, mugs.reserved, mugs.on_hand), (13, 39, 1));
+
+    // What nobody confirms comes back.
+    let sql = "UPDATE reservations SET expires_ms = 1 WHERE state = 'held'";
+    system.meddle("catalog", sql.to_owned()).await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while stock(&system, "anniversary-mug").await.on_hand != 40 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let late = format!("/v1/reservations/{}/confirm", wanted[0].order);
+    let late = system.send(Call::post("catalog", "").path(late)).await;
+    assert!([404, 409].contains(&late.status.as_u16()), "{late:?}");
+    let plants = [
+        ("UPDATE stock SET received = received + 1", "stock_adds_up"),
+        (
+            "UPDATE stock SET on_hand = on_hand - 1, reserved = reserved + 1",
+            "stock_matches_reservations",
+        ),
+    ];
+    for (sql, broken) in plants {
+        system.meddle("catalog", sql.to_owned()).await;
+        let report: Report = system.send(Call::get("catalog", "/invariants")).await.json().unwrap();
+        let found = report.invariants.iter().find(|invariant| invariant.name == broken).unwrap();
+        assert!(!found.holds && !report.holds, "{sql}: {report:?}");
+    }
     system.stop().await;
 }
 

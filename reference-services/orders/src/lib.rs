@@ -1,13 +1,17 @@
-//! CloudScale's orders: place, read, list. An order is written first and paid
-//! for afterwards, through `payments`; whatever interrupts that, the order is
-//! settled later by asking `payments` what became of it.
+//! CloudScale's orders: place, read, list, call off. An order is written first;
+//! a saga then has it paid for, its pieces reserved and its shipment booked, or
+//! undoes all of that. Whatever interrupts a saga, it is taken up again.
 
 #![forbid(unsafe_code)]
 
 mod api;
 pub mod domain;
-mod payment;
-pub mod settle;
+
+pub mod aggregate;
+pub mod saga;
+mod steps;
+
+mod events;
 mod store;
 
 use chassis::{App, Callers, Chassis, Config, Idempotency, Verifier};
@@ -26,9 +30,11 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let store = orders.store().clone();
     let idempotency = Idempotency::open(&chassis, &store).await?;
     let verifier = Verifier::start(&chassis);
-    let payments = payment::Payments::new(chassis.client.clone());
-    let settler = settle::Settler::new(orders.clone(), payments, &chassis.metrics);
-    settler.start(&chassis.tasks);
-    let router = api::routes(api::State { orders, settler, idempotency, verifier });
-    Ok(App::new(router, Callers::Services).store(store))
+    let sagas = saga::Sagas::new(orders.clone(), &chassis);
+    sagas.start();
+    events::subscribe(&orders, &chassis);
+    let (messaging, checks) = (orders.messaging().clone(), orders.clone());
+    let router = api::routes(api::State { orders, sagas, idempotency, verifier });
+    let app = App::new(router, Callers::Services);
+    Ok(app.store(store).messaging(messaging).checks(checks))
 }

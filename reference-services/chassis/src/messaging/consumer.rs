@@ -122,9 +122,8 @@ where
         if delivery.events.is_empty() && delivery.position == after {
             return Ok(());
         }
-        let events = &delivery.events;
-        let received =
-            self.journal.receive(self.producer, events, delivery.position, now_ms()).await?;
+        let (events, position, now_ms) = (&delivery.events, delivery.position, now_ms());
+        let received = self.journal.receive(self.producer, events, after, position, now_ms).await?;
         self.crash.at("inbox.received");
         self.figures.delivered(received);
         Ok(())

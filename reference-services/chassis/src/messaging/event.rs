@@ -77,7 +77,7 @@ pub(crate) async fn sent<T>(
     span.set_attribute("messaging.destination.name", message.topic);
     span.set_attribute("messaging.operation.name", "send");
     span.set_attribute("messaging.operation.type", "send");
-    span.set_attribute("messaging.message.kind", message.kind.clone());
+    span.set_attribute("cloudscale.event.kind", message.kind.clone());
     let mut headers = HeaderMap::new();
     propagation::inject(&span.context(), &mut headers);
     let headers = headers.iter().filter_map(|(name, value)| {
@@ -104,7 +104,7 @@ pub(crate) fn process_span(event: &Event, group: &str) -> tracing::Span {
     span.set_attribute("messaging.operation.type", "process");
     span.set_attribute("messaging.consumer.group.name", group.to_owned());
     span.set_attribute("messaging.message.id", event.id.to_string());
-    span.set_attribute("messaging.message.kind", event.kind.clone());
+    span.set_attribute("cloudscale.event.kind", event.kind.clone());
     span
 }
 

@@ -57,11 +57,13 @@ pub trait Journal: Clone + Debug + Send + Sync + 'static {
     /// Up to which place the events of `producer` were fetched.
     fn cursor(&self, producer: &str) -> impl Future<Output = anyhow::Result<i64>> + Send;
 
-    /// Keeps events that were delivered, and that they were fetched up to `position`.
+    /// Keeps events that were delivered, and that those behind `after` were fetched
+    /// up to `position`, unless the cursor was set elsewhere meanwhile.
     fn receive(
         &self,
         producer: &str,
         events: &[Event],
+        after: i64,
         position: i64,
         now_ms: i64,
     ) -> impl Future<Output = anyhow::Result<Received>> + Send;

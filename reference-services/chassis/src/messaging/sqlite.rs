@@ -109,6 +109,7 @@ impl Journal for SqliteJournal {
         &self,
         producer: &str,
         events: &[Event],
+        after: i64,
         position: i64,
         now_ms: i64,
     ) -> anyhow::Result<Received> {
@@ -122,13 +123,15 @@ impl Journal for SqliteJournal {
             let sql = "INSERT INTO inbox_cursors
                          (producer, position, floor, delivered, duplicates, handled)
                        VALUES (?1, ?2, 0, ?3, ?4, 0)
-                       ON CONFLICT (producer) DO UPDATE SET position = ?2,
+                       ON CONFLICT (producer) DO UPDATE SET
+                         position = CASE position WHEN ?5 THEN ?2 ELSE position END,
                          delivered = delivered + ?3, duplicates = duplicates + ?4";
             sqlx::query(sql)
                 .bind(producer)
                 .bind(position)
                 .bind(i64::try_from(received.new)?)
                 .bind(i64::try_from(received.duplicates)?)
+                .bind(after)
                 .execute(&mut *write)
                 .await?;
             write.commit().await?;

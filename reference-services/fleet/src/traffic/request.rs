@@ -26,6 +26,11 @@ const CATALOGUE: [(&str, i64); 8] = [
     ("scale", 3_200),
     ("sugar", 195),
 ];
+/// What is soon sold out, and how many of the orders want it nevertheless.
+const SCARCE: (&str, i64) = ("anniversary-mug", 2_490);
+const SCARCE_SHARE: f64 = 0.01;
+/// What people look for.
+const SEARCHES: [&str; 4] = ["coffee", "stoneware", "grind", "raw cane"];
 /// Most lines of an order.
 const LINES_LIMIT: usize = 4;
 /// Most pieces of a line.
@@ -106,6 +111,13 @@ fn outline(ticket: Ticket, arrival: &Arrival, customers: &Customers) -> Outline 
             Some((_, Some(payment))) => get(Action::Payment, format!("/v1/payments/{payment}")),
             _ => get(Action::List, "/v1/orders".to_owned()),
         },
+        Action::Browse => get(Action::Browse, look_around(arrival.detail)),
+        Action::Cancel => match customers.order(place, arrival.detail) {
+            Some((order, _)) => {
+                post(Action::Cancel, &format!("/v1/orders/{order}/cancel"), Bytes::new(), None)
+            }
+            None => get(Action::List, "/v1/orders".to_owned()),
+        },
         Action::Place => order(Action::Place, fresh(arrival, customers)),
         Action::Resend => match customers.last(place) {
             Some(last) => order(Action::Resend, last.clone()),
@@ -132,11 +144,26 @@ fn order(action: Action, placed: Placed) -> Outline {
     Outline { placed: Some(placed), ..outline }
 }
 
+fn look_around(detail: u64) -> String {
+    let mut chance = StdRng::seed_from_u64(detail);
+    let (sku, _) = CATALOGUE[chance.random_range(0..CATALOGUE.len())];
+    let words = SEARCHES[chance.random_range(0..SEARCHES.len())].replace(' ', "+");
+    match chance.random_range(0..4) {
+        0 => "/v1/products".to_owned(),
+        1 => "/v1/categories".to_owned(),
+        2 => format!("/v1/products?query={words}"),
+        _ => format!("/v1/products/{sku}"),
+    }
+}
+
 fn fresh(arrival: &Arrival, customers: &Customers) -> Placed {
     let mut chance = StdRng::seed_from_u64(arrival.detail);
     let count = chance.random_range(1..=LINES_LIMIT);
     let lines = (0..count).map(|_| {
-        let (sku, unit_price_minor) = CATALOGUE[chance.random_range(0..CATALOGUE.len())];
+        let (sku, unit_price_minor) = match chance.random_bool(SCARCE_SHARE / LINES_LIMIT as f64) {
+            true => SCARCE,
+            false => CATALOGUE[chance.random_range(0..CATALOGUE.len())],
+        };
         let quantity = chance.random_range(1..=PIECES_LIMIT);
         Line { sku: sku.to_owned(), quantity, unit_price_minor }
     });
@@ -155,10 +182,14 @@ pub fn judge(action: Action, status: StatusCode) -> Verdict {
         Action::Missing => status == StatusCode::NOT_FOUND,
         Action::Anonymous => status == StatusCode::UNAUTHORIZED,
         Action::Invalid => status == StatusCode::UNPROCESSABLE_ENTITY,
-        // The simulated provider declines some payments.
+        // The simulated provider declines some payments, the carrier has no place
+        // now and then, and some things are sold out.
         Action::Place | Action::Resend => {
-            status.is_success() || status == StatusCode::PAYMENT_REQUIRED
+            let refused = [StatusCode::PAYMENT_REQUIRED, StatusCode::CONFLICT];
+            status.is_success() || refused.contains(&status)
         }
+        // Many orders have left the house already.
+        Action::Cancel => status.is_success() || status == StatusCode::CONFLICT,
         _ => status.is_success(),
     };
     match status {
@@ -210,7 +241,10 @@ mod tests {
             (Action::Invalid, 429, Limited),
             (Action::Place, 201, Expected),
             (Action::Place, 402, Expected),
+            (Action::Place, 409, Expected),
             (Action::Place, 503, Unexpected),
+            (Action::Cancel, 409, Expected),
+            (Action::Browse, 409, Unexpected),
         ];
         for (action, status, verdict) in cases {
             let status = StatusCode::from_u16(status).expect("a status");

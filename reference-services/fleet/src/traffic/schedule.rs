@@ -42,6 +42,10 @@ pub enum Action {
     List,
     /// See an order's payment.
     Payment,
+    /// Look around in the catalog.
+    Browse,
+    /// Call an order off.
+    Cancel,
     /// Ask for an order that does not exist: 404.
     Missing,
     /// Ask without a token: 401.
@@ -52,15 +56,17 @@ pub enum Action {
 
 impl Action {
     /// Every action and how often it comes, in arrivals out of 1000.
-    pub const MIX: [(Self, u32); 11] = [
+    pub const MIX: [(Self, u32); 13] = [
         (Self::Register, 5),
         (Self::Login, 10),
-        (Self::Me, 190),
+        (Self::Me, 110),
         (Self::Place, 250),
         (Self::Resend, 5),
-        (Self::Read, 280),
-        (Self::List, 160),
+        (Self::Read, 220),
+        (Self::List, 150),
         (Self::Payment, 70),
+        (Self::Browse, 140),
+        (Self::Cancel, 10),
         (Self::Missing, 12),
         (Self::Anonymous, 8),
         (Self::Invalid, 10),
@@ -77,6 +83,8 @@ impl Action {
             Self::Read => "read",
             Self::List => "list",
             Self::Payment => "payment",
+            Self::Browse => "browse",
+            Self::Cancel => "cancel",
             Self::Missing => "missing",
             Self::Anonymous => "anonymous",
             Self::Invalid => "invalid",

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use chassis::{Call, Chassis, Client, Config, Metrics, Reply, Running};
@@ -15,6 +16,7 @@ use gateway::Limits;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use payments::Provider;
+use shipping::Carrier;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -31,12 +33,21 @@ pub struct System {
 pub struct Setting {
     pub limits: Limits,
     pub declined_share: f64,
+    pub refused_share: f64,
+    pub fetched_ms: Range<i64>,
     pub without: &'static [&'static str],
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { limits: Limits::default(), declined_share: 0.0, without: &[] }
+        Self {
+            limits: Limits::default(),
+            declined_share: 0.0,
+            refused_share: 0.0,
+            // Nothing moves while a test looks.
+            fetched_ms: 600_000..600_001,
+            without: &[],
+        }
     }
 }
 
@@ -47,7 +58,7 @@ impl System {
         let folder = tempfile::tempdir().unwrap();
         let mut listeners = BTreeMap::new();
         let mut addresses = BTreeMap::new();
-        for name in ["auth", "orders", "payments", "gateway"] {
+        for name in ["auth", "catalog", "orders", "payments", "shipping", "gateway"] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             addresses.insert(name.to_owned(), listener.local_addr().unwrap());
             listeners.insert(name, listener);
@@ -75,6 +86,13 @@ impl System {
         config.peers = self.addresses.clone();
         let running = match name {
             "auth" => chassis::start(config, listener, auth::build).await,
+            "catalog" => chassis::start(config, listener, catalog::build).await,
+            "shipping" => {
+                let carrier = Carrier::new(Some(1)).refusing(setting.refused_share);
+                let carrier = carrier.taking(setting.fetched_ms.clone(), 1..50);
+                let build = |chassis: Chassis| shipping::build_with(chassis, carrier);
+                chassis::start(config, listener, build).await
+            }
             "orders" => chassis::start(config, listener, orders::build).await,
             "payments" => {
                 let provider = Provider::new(Some(1)).declining(setting.declined_share);
@@ -144,9 +162,14 @@ pub fn with_token(call: Call, token: &str) -> Call {
     call.header(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).unwrap())
 }
 
-/// An order of two lines that costs `price` in all, from 2 on.
+/// An order that costs `price` in all, from 1 on: of tea at 450 and bags at 1.
 pub fn order(price: i64) -> PlaceOrder {
-    let line =
-        |sku: &str, minor| Line { sku: sku.to_owned(), quantity: 1, unit_price_minor: minor };
-    PlaceOrder { lines: vec![line("tea", price - 1), line("bag", 1)], currency: Currency::Eur }
+    let line = |sku: &str, quantity, minor| Line {
+        sku: sku.to_owned(),
+        quantity: u32::try_from(quantity).unwrap(),
+        unit_price_minor: minor,
+    };
+    let lines = [line("tea", price / 450, 450), line("bag", price % 450, 1)];
+    let lines = lines.into_iter().filter(|line| line.quantity > 0).collect();
+    PlaceOrder { lines, currency: Currency::Eur }
 }
