@@ -157,7 +157,7 @@ async fn change(
 }
 
 fn tagged(status: StatusCode, product: &Product, with_body: bool) -> Response {
-    let body = with_body.then(|| Json(product));
+    let body = with_body.then_some(Json(product));
     let mut response = match body {
         Some(body) => (status, body).into_response(),
         None => status.into_response(),
