@@ -16,6 +16,7 @@ mod durable;
 mod engines;
 mod explore;
 mod external;
+mod figures;
 mod floors;
 mod fmt;
 mod hot;

@@ -98,6 +98,8 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
             "traces",
             "logs",
             "explore?query=shop_seconds",
+            "figures",
+            "figures/answer-time",
         ] {
             let and = if view.contains('?') { '&' } else { '?' };
             let answer = get(&format!("{url}/live/{view}{and}at={at}")).unwrap();
@@ -137,7 +139,7 @@ fn impossible(url: &str) {
         ("now-2h&at=now-3h", "once each", "once each"),
         ("now-1s&from=now-1m&to=now-2m", "`from` is not before the end", "not before the end"),
     ] {
-        for path in ["/", "/live/services", "/live/map"] {
+        for path in ["/", "/live/services", "/live/figures", "/live/map"] {
             let answer = get(&format!("{url}{path}?at={at}")).unwrap();
             assert_eq!(answer.status, 400, "{path} {at}");
             assert!(answer.text().contains(words), "{path} {at}: {}", answer.text());

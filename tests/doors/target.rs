@@ -26,14 +26,20 @@ impl Target {
         let said = Arc::clone(&body);
         let answer = move || {
             let body = said.lock().unwrap().clone();
-            async move { body.ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE) }
+            let open = body.as_ref().is_some_and(|body| body.ends_with("# EOF\n"));
+            let kind =
+                if open { "application/openmetrics-text; version=1.0.0" } else { "text/plain" };
+            async move {
+                let body = body.ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE)?;
+                Ok::<_, axum::http::StatusCode>(([("content-type", kind)], body))
+            }
         };
         let router = axum::Router::new().route("/metrics", axum::routing::get(answer));
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { body, address, _runtime: runtime }
     }
 
-    /// What it says from now on; `None` is an error.
+    /// What it says from now on, OpenMetrics when it ends so; `None` is an error.
     pub(crate) fn say(&self, body: Option<&str>) {
         *self.body.lock().unwrap() = body.map(str::to_owned);
     }

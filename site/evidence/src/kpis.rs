@@ -45,7 +45,7 @@ pub(crate) fn kpi(kpi: &Kpi, config: &Config, plan: &Plan, answers: &Answers<'_>
 }
 
 /// The base unit of what the query gives and its factor: as the author says, else as the claim has it.
-fn base_unit(given: Option<&str>, claim: Option<&Claim>) -> (String, f64) {
+pub(crate) fn base_unit(given: Option<&str>, claim: Option<&Claim>) -> (String, f64) {
     match given.map(str::trim).filter(|given| !given.is_empty()) {
         Some(given) => match named_unit(given) {
             Some((unit, factor)) => (unit.base().to_owned(), factor),

@@ -27,6 +27,7 @@ mod objective;
 mod objective_rules;
 mod objectives;
 mod services;
+mod stated;
 mod units;
 mod verdict;
 
@@ -60,4 +61,5 @@ pub use objective::Severity;
 pub use objective_rules::objective_rules;
 pub use plan::{Plan, Question, QuestionShape, failed_rate, plan, put_window};
 pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};
+pub use stated::{StatedFigure, Statement, stated_figures};
 pub use window::Window;

@@ -16,6 +16,7 @@ mod drift;
 mod explore;
 mod extras;
 mod fault;
+mod figure_page;
 mod figures;
 mod frame;
 mod live;
@@ -56,6 +57,9 @@ pub use drift::{cells_for_drift, render_drift};
 pub use explore::{ExploreFault, ExploreView, Explored, render_explore};
 pub use extras::{extras, render_extra};
 pub use fault::{render_error, render_lost};
+pub use figure_page::{
+    FigureView, cells_for_figure, cells_for_figures, render_figure, render_figures,
+};
 pub use figures::date_time;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
 pub use logs::render_logs;

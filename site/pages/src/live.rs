@@ -214,7 +214,7 @@ fn strip_cells(cells: &mut Cells, id: &str, strip: &Strip, page: &Page, evidence
     put("errors", figure_cell(&strip.errors, "ratio"));
 }
 
-fn kpi_cells(cells: &mut Cells, key: &str, kpi: &Kpi, measured: &KpiEvidence) {
+pub(crate) fn kpi_cells(cells: &mut Cells, key: &str, kpi: &Kpi, measured: &KpiEvidence) {
     let mut put = |part: &str, cell: Cell| cells.insert(format!("{key}{part}"), cell);
     let (word, state) = figures::verdict(measured.verdict);
     let unmeasured = measured.verdict == Verdict::Unproven && measured.value == Figure::NoData;

@@ -7,7 +7,7 @@ use crate::objectives;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
 use crate::spots::{Spot, spots};
-use crate::{Cells, Site, cells_for_page, drift, extras, live, map};
+use crate::{Cells, Site, cells_for_page, drift, extras, figure_page, live, map};
 use askama::Template;
 use diagnostics::Diagnostic;
 use document::{DiagramBlock, Hero, Kpi, Page, Piece};
@@ -65,6 +65,19 @@ fn edit_link(site: &Site, page: &Page) -> Option<String> {
     (href.starts_with("https://") || href.starts_with("http://")).then_some(href)
 }
 
+/// Ids of the pages of a page's KPIs, by index.
+fn kpi_pages(site: &Site, page: &Page) -> BTreeMap<usize, String> {
+    if !site.live || page.kpis().next().is_none() {
+        return BTreeMap::new();
+    }
+    let figures = evidence::stated_figures(site.book, 0).into_iter();
+    let here = figures.flat_map(|figure| {
+        let told = figure.statements.into_iter().filter(|told| told.page == page.id);
+        told.map(|told| (told.index, figure.id.clone())).collect::<Vec<_>>()
+    });
+    here.collect()
+}
+
 /// Writes a page's pieces.
 pub(crate) struct Body<'a> {
     site: &'a Site<'a>,
@@ -74,6 +87,8 @@ pub(crate) struct Body<'a> {
     values: Values<'a>,
     root: String,
     kpi_keys: BTreeMap<usize, String>,
+    /// Where each KPI of the page has its own page; empty where no server stands behind.
+    kpi_pages: BTreeMap<usize, String>,
 }
 
 impl<'a> Body<'a> {
@@ -90,6 +105,7 @@ impl<'a> Body<'a> {
             found: evidence.and_then(|evidence| evidence.pages.get(&page.id)),
             values: Values(cells),
             root: site.root(&page.path),
+            kpi_pages: kpi_pages(site, page),
             kpi_keys: live::kpis(page).into_iter().map(|(kpi, key)| (kpi.index, key)).collect(),
         }
     }
@@ -207,6 +223,7 @@ impl<'a> Body<'a> {
     fn grid(&self, kpis: &[Kpi]) -> String {
         let tiles = kpis.iter().map(|kpi| Tile {
             key: self.key(kpi),
+            id: figure_page::anchor(kpi.index),
             label: &kpi.label,
             claim: kpi.claim.as_deref().unwrap_or(&kpi.value),
             href: self.kpi_href(kpi),
@@ -219,16 +236,25 @@ impl<'a> Body<'a> {
     }
 
     fn kpi_href(&self, kpi: &Kpi) -> Option<String> {
-        let service = kpi.service.as_ref().filter(|_| self.site.live);
-        kpi.link.clone().or_else(|| service.map(|service| service_href(&self.root, &service.0)))
+        let own = || self.kpi_pages.get(&kpi.index).map(|id| figure_page::href(&self.root, id));
+        kpi.link.clone().or_else(own)
     }
 
     /// The claim as text, and the measured value beside it where there is one.
     fn figure(&self, kpi: &Kpi) -> String {
         let (key, claim) = (self.key(kpi), escape(&kpi.value));
+        let (id, href) = (figure_page::anchor(kpi.index), self.kpi_href(kpi));
+        let tag = |class: &str| match &href {
+            Some(href) => {
+                (format!("a id=\"{id}\" class=\"{class}\" href=\"{}\"", escape(href)), "a")
+            }
+            None => (format!("span id=\"{id}\" class=\"{class}\""), "span"),
+        };
         if !self.values.has(&key) || self.values.part_state(&key, ".value") == "claim" {
-            return claim;
+            let (open, close) = tag("inline-kpi bare");
+            return if href.is_some() { format!("<{open}>{claim}</{close}>") } else { claim };
         }
+        let (open, close) = tag("inline-kpi");
         let label = escape(&kpi.label);
         let (state, value) = (escape(self.values.state(&key)), self.values.figure(&key, ".value"));
         let unit = escape(self.values.part_text(&key, ".unit"));
@@ -238,7 +264,7 @@ impl<'a> Body<'a> {
             words => (escape(words), format!(" title=\"{}\"", escape(words))),
         };
         format!(
-            "<span class=\"inline-kpi\" data-cell=\"{key}\" data-state=\"{state}\"{title}>{claim} <span class=\"now\"><span class=\"vh\">{label} {now} </span>{value} <span data-cell=\"{key}.unit\">{unit}</span><span class=\"vh\">: </span>{}</span></span>",
+            "<{open} data-cell=\"{key}\" data-state=\"{state}\"{title}>{claim} <span class=\"now\"><span class=\"vh\">{label} {now} </span>{value} <span data-cell=\"{key}.unit\">{unit}</span><span class=\"vh\">: </span>{}</span></{close}>",
             self.values.badge(&key, ".verdict")
         )
     }
@@ -299,6 +325,8 @@ struct KpisTemplate<'a> {
 
 struct Tile<'a> {
     key: String,
+    /// Of the element, so that other pages can lead to it.
+    id: String,
     label: &'a str,
     claim: &'a str,
     href: Option<String>,

@@ -54,10 +54,10 @@ struct ServiceTemplate<'a> {
     sides: Vec<Side<'a>>,
 }
 
-struct Range {
-    href: String,
-    text: String,
-    current: bool,
+pub(crate) struct Range {
+    pub(crate) href: String,
+    pub(crate) text: String,
+    pub(crate) current: bool,
 }
 
 struct InstanceRow<'a> {
@@ -287,7 +287,7 @@ pub(crate) fn zoomed(at: Option<i64>, span: ChartSpan) -> bool {
 }
 
 /// The quick ranges; each ends now, or at the moment of the past that is shown.
-fn ranges(at: Option<i64>, span: ChartSpan) -> Vec<Range> {
+pub(crate) fn ranges(at: Option<i64>, span: ChartSpan) -> Vec<Range> {
     let chosen = (span.to - span.from) / 1000;
     let one = |seconds: &u32| {
         let short = short(*seconds);

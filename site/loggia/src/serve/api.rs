@@ -105,14 +105,20 @@ pub(super) async fn claims(State(app): State<Arc<App>>, seen: Seen) -> Response 
     let evidence = &seen.evidence;
     let shown = app.shown();
     let mut claims = Vec::new();
-    for page in &shown.book.pages {
-        let Some(found) = evidence.pages.get(&page.id) else { continue };
-        for (kpi, measured) in page.kpis().zip(&found.kpis) {
+    for figure in evidence::stated_figures(&shown.book, evidence.window) {
+        for told in &figure.statements {
+            let page = shown.book.page(&told.page);
+            let Some(measured) = told.measured(evidence) else { continue };
             claims.push(json!({
-                "page": page.id,
-                "source": page.source,
-                "label": kpi.label,
-                "claim": kpi.claim.as_ref().unwrap_or(&kpi.value),
+                "page": told.page,
+                "source": page.map(|page| &page.source),
+                "section": told.section,
+                "figure": figure.id,
+                "label": figure.label,
+                "claim": told.words,
+                "understood": told.claim,
+                "query": figure.query,
+                "services": figure.services,
                 "measured": measured,
             }));
         }

@@ -13,6 +13,7 @@ mod charts;
 mod engines;
 mod events;
 mod explore;
+mod figures;
 mod logs;
 mod map;
 mod moment;

@@ -98,7 +98,6 @@ impl Moment {
         }
     }
 
-    #[allow(dead_code, reason = "charts take it next")]
     /// The first and last moment of charts that reach back `usual_ms` unless the address says otherwise.
     pub(super) fn span(self, usual_ms: i64, now: i64) -> (i64, i64) {
         let end = self.to.or(self.at).unwrap_or(now);

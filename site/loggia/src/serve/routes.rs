@@ -3,8 +3,8 @@
 use super::seen::Seen;
 use super::shown::Shown;
 use super::{
-    App, alerts, api, charts, events, explore, logs, map, search, store, trace, traces, views,
-    watch,
+    App, alerts, api, charts, events, explore, figures, logs, map, search, store, trace, traces,
+    views, watch,
 };
 use crate::build::extras;
 use axum::Router;
@@ -49,6 +49,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/live/logs", get(logs::page))
         .route("/live/objectives", get(views::objectives))
         .route("/live/objectives/{id}", get(views::objective))
+        .route("/live/figures", get(figures::list))
+        .route("/live/figures/{id}", get(figures::page))
         .route("/live/alerts", get(alerts::page))
         .route("/live/explore", get(explore::page))
         .route("/live/drift", get(views::drift))

@@ -4,6 +4,7 @@ use super::App;
 use super::charts::{self, Span};
 use super::engines::waiting;
 use super::events::View;
+use super::figures;
 use super::moment::Moment;
 use super::seen::Seen;
 use super::shown::Shown;
@@ -80,6 +81,15 @@ fn cells_of(
     if let Some(id) = view.page.strip_prefix("live/objectives/") {
         return pages::cells_for_objective(site, evidence, id);
     }
+    if view.page == "live/figures" {
+        return Some(pages::cells_for_figures(site, evidence));
+    }
+    if let Some(id) = view.page.strip_prefix("live/figures/") {
+        let figure = figures::find(app, evidence, id)?;
+        let moment = Moment { at: site.at, ..Moment::default() };
+        let view = figures::live_view(app, figure, (view.span, moment), evidence.at);
+        return Some(pages::cells_for_figure(site, &view, evidence));
+    }
     if view.page == "live/alerts" {
         return Some(pages::cells_for_alerts(site, evidence));
     }
@@ -101,7 +111,7 @@ fn cells_of(
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Listed {
     #[serde(default)]
-    show: String,
+    pub(super) show: String,
 }
 
 /// `GET /live/objectives`.
