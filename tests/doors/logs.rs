@@ -1,5 +1,6 @@
 //! Logs of a running `loggia serve`: sent over OTLP, found by words, by trace and by span, as JSON and on the pages.
 
+use crate::browser;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -97,7 +98,9 @@ fn records_are_found_by_words_trace_and_span() {
         let expected: BTreeSet<String> = expected.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(found, expected, "{query}");
         let page = get(&format!("{url}/live/logs?{query}")).unwrap();
-        let count = if expected.len() == 1 {
+        let count = if query == "limit=1" {
+            "1 of 4 records<".to_owned()
+        } else if expected.len() == 1 {
             "1 record<".to_owned()
         } else {
             format!("{} records<", expected.len())
@@ -134,4 +137,87 @@ fn records_are_found_by_words_trace_and_span() {
     );
     let list = get(&format!("{url}/live/logs")).unwrap().text();
     assert!(list.contains(&format!("live/traces/{TRACE}")), "a record leads to its trace");
+}
+
+#[test]
+fn what_came_after_a_look_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("index.md"), "# Shop\n").unwrap();
+    let (_program, url) = serve(dir.path());
+    let ask = |query: &str| get(&format!("{url}/api/live/logs?{query}")).unwrap().json().unwrap();
+    let bodies = |answer: &Value| -> Vec<String> {
+        let logs = answer["logs"].as_array().unwrap();
+        logs.iter().map(|one| one["body"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ask("")["cursor"], 0);
+    fill(&url);
+    let first = ask("");
+    assert_eq!(first["cursor"], 4);
+    assert!(bodies(&ask("after=4")).is_empty());
+    post(&url, "logs", &logs("shop", &[record(0, 9, "fifth", None), record(0, 17, "sixth", None)]));
+    let next = ask("after=4");
+    assert_eq!(
+        (bodies(&next), &next["cursor"], &next["missed"]),
+        (vec!["sixth".to_owned(), "fifth".to_owned()], &json!(6), &json!(false))
+    );
+    assert_eq!(bodies(&ask("after=4&severity=error")), ["sixth"]);
+    assert_eq!(bodies(&ask("after=5")), ["sixth"]);
+    // A cursor of an earlier run.
+    let strange = ask("after=999");
+    assert_eq!((bodies(&strange).len(), &strange["cursor"]), (0, &json!(6)));
+    let rows = ask("after=5&rows=1");
+    assert!(rows["count"] == 1 && rows["rows"].as_str().unwrap().contains("sixth"), "{rows}");
+    let wrong = get(&format!("{url}/api/live/logs?after=x")).unwrap();
+    assert!(wrong.status == 400 && wrong.text().contains("no cursor"), "{}", wrong.text());
+}
+
+#[test]
+fn what_records_share_is_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("index.md"), "# Shop\n").unwrap();
+    let (_program, url) = serve(dir.path());
+    fill(&url);
+    let page = |query: &str| get(&format!("{url}/live/logs?{query}")).unwrap().text();
+    let all = page("");
+    for words in [
+        "live/logs?service=shop&#38;limit=100",
+        "live/logs?severity=error&#38;limit=100",
+        " errors, ",
+        "data-histogram",
+    ] {
+        assert!(all.contains(words), "no `{words}`");
+    }
+    // Chosen values are shown as such and lead back.
+    let chosen = page("service=mail");
+    assert!(
+        chosen.contains("1 chosen")
+            && chosen.contains("aria-current=\"true\"")
+            && !chosen.contains("data-hidden")
+    );
+    assert!(page("q=http.route%3D%2Fpay").contains("1 chosen"));
+    for (query, field) in [
+        ("from=yesterday", "from"),
+        ("to=x", "to"),
+        ("from=now-1m&to=now-1h", "to"),
+        ("trace=x", "trace"),
+    ] {
+        assert!(page(query).contains(&format!("id=\"wrong-{field}\"")), "{query}");
+    }
+    assert!(!page("to=now-1h").contains("data-tail"), "what is over does not grow");
+}
+
+#[test]
+fn the_tail_keeps_the_readers_place() {
+    if !browser::is_there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("index.md"), "# Shop\n").unwrap();
+    let (_program, url) = serve(dir.path());
+    fill(&url);
+    browser::run("logs.mjs", &[&url]);
+    browser::run(
+        "axe.mjs",
+        &[&url, "/live/logs", "/live/logs?from=yesterday", "/live/logs?tail=1"],
+    );
 }

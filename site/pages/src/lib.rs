@@ -20,6 +20,7 @@ mod figure_page;
 mod figures;
 mod frame;
 mod live;
+mod log_facets;
 mod logs;
 mod map;
 mod markup;
@@ -62,7 +63,7 @@ pub use figure_page::{
 };
 pub use figures::date_time;
 pub use live::{cells_for_page, cells_for_service, cells_for_services};
-pub use logs::render_logs;
+pub use logs::{render_log_rows, render_logs};
 pub use map::{MapView, cells_for_map, render_map};
 pub use minimap::Zoom;
 pub use moment::{cells_at, keep_moment};
@@ -80,7 +81,7 @@ pub use site::Site;
 pub use span::render_span;
 pub use traces::render_traces;
 pub use view::{
-    Call, Change, Documented, Golden, Instance, LogFilters, LogSearchView, RouteFigures,
-    ServiceView, TraceAsk, TraceFilters, TraceProblems, TraceSearchView, TraceView, Unmeasured,
+    Call, Change, Documented, Golden, Instance, LogFilters, LogSearchView, Problems, RouteFigures,
+    ServiceView, TraceAsk, TraceFilters, TraceSearchView, TraceView, Unmeasured,
 };
 pub use waterfall::render_trace;

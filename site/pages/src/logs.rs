@@ -2,8 +2,10 @@
 
 use crate::figures::{clock, date_time};
 use crate::frame::{Frame, Place, View};
+use crate::log_facets::{Facet, Histogram, facets, histogram};
+use crate::overlay::encode;
 use crate::problems::written;
-use crate::{Cells, LogSearchView, Site, cells_for_services};
+use crate::{Cells, LogFilters, LogSearchView, Problems, Site, cells_for_services};
 use ::traces::{LogRecord, TraceId};
 use askama::Template;
 use evidence::Evidence;
@@ -27,10 +29,35 @@ struct LogsTemplate<'a> {
     from: &'a str,
     to: &'a str,
     limits: Vec<(usize, bool)>,
-    problem: Option<&'a str>,
+    problems: &'a Problems,
     count: String,
+    looked_at: String,
+    histogram: Option<Histogram>,
+    facets: Vec<Facet>,
+    narrowed: usize,
+    tail: Option<Tail>,
     logs: Vec<LogRow<'a>>,
     no_logs: &'static str,
+}
+
+/// What the page asks for new records with.
+struct Tail {
+    api: String,
+    cursor: u64,
+    on: bool,
+}
+
+#[derive(Template)]
+#[template(path = "log_rows.html")]
+struct RowsTemplate<'a> {
+    logs: Vec<LogRow<'a>>,
+}
+
+impl LogsTemplate<'_> {
+    /// What is wrong with a field, or ``.
+    fn wrong(&self, field: &str) -> &str {
+        self.problems.get(field).map_or("", String::as_str)
+    }
 }
 
 /// A record as the tables show it.
@@ -46,8 +73,12 @@ pub(crate) struct LogRow<'a> {
     pub(crate) pairs: Vec<(&'a str, String)>,
 }
 
-/// `/live/logs`: the form and the records found.
-pub fn render_logs(site: &Site, view: &LogSearchView, evidence: Option<&Evidence>) -> String {
+/// `/live/logs`: the form, what was found has in common, and the records.
+pub fn render_logs<'a>(
+    site: &'a Site,
+    view: &'a LogSearchView,
+    evidence: Option<&'a Evidence>,
+) -> String {
     let cells = evidence.map_or_else(Cells::new, |evidence| cells_for_services(site, evidence));
     let place = Place {
         path: "live/logs",
@@ -67,7 +98,9 @@ pub fn render_logs(site: &Site, view: &LogSearchView, evidence: Option<&Evidence
     if filters.limit > 0 && !LIMITS.contains(&filters.limit) {
         limits.push((filters.limit, true));
     }
-    let found = view.records.len();
+    let facets = facets(&frame.root, view);
+    // What is over does not grow.
+    let open = view.to_ms.is_none() && view.problems.is_empty();
     written(&LogsTemplate {
         at: clock(site.now_ms),
         text: &filters.text,
@@ -78,12 +111,55 @@ pub fn render_logs(site: &Site, view: &LogSearchView, evidence: Option<&Evidence
         from: filters.from.as_deref().unwrap_or(""),
         to: filters.to.as_deref().unwrap_or(""),
         limits,
-        problem: view.problem.as_deref(),
-        count: if found == 1 { "1 record".to_owned() } else { format!("{found} records") },
+        problems: &view.problems,
+        count: match (view.records.len(), view.counted.len()) {
+            (1, 1) => "1 record".to_owned(),
+            (found, all) if found >= all => format!("{found} records"),
+            (found, all) => format!("{found} of {all} records"),
+        },
+        looked_at: match view.more_than {
+            Some(most) => format!("counted over the newest {most} that fit"),
+            None => "counted over all that fit".to_owned(),
+        },
+        histogram: histogram(&frame.root, view, site.now_ms),
+        narrowed: facets.iter().flat_map(|facet| &facet.values).filter(|one| one.chosen).count(),
+        facets,
+        tail: open.then(|| Tail {
+            api: format!("{}api/live/logs{}", frame.root, query(filters, &["from", "to", "tail"])),
+            cursor: view.cursor,
+            on: filters.tail,
+        }),
         logs: log_rows(&frame.root, &view.records, None),
         no_logs: "No record matches. Logs come over OTLP, by default at port 4317 or 4318; the oldest go when there are too many.",
         frame,
     })
+}
+
+/// Records as they stand in the list, for what is added to it.
+pub fn render_log_rows(site: &Site, records: &[Arc<LogRecord>]) -> String {
+    written(&RowsTemplate { logs: log_rows(&site.base, records, None) })
+}
+
+/// The address of a search, from its `?` on, without some of the fields.
+pub(crate) fn query(filters: &LogFilters, without: &[&str]) -> String {
+    let limit = filters.limit.to_string();
+    let text = Some(filters.text.clone()).filter(|text| !text.trim().is_empty());
+    let tail = filters.tail.then(|| "1".to_owned());
+    let pairs = [
+        ("q", &text),
+        ("service", &filters.service),
+        ("severity", &filters.severity),
+        ("trace", &filters.trace),
+        ("span", &filters.span),
+        ("from", &filters.from),
+        ("to", &filters.to),
+        ("limit", &Some(limit)),
+        ("tail", &tail),
+    ];
+    let given = pairs.into_iter().filter(|(name, _)| !without.contains(name));
+    let given = given.filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let all: Vec<String> = given.map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    format!("?{}", all.join("&"))
 }
 
 /// Rows; on the page of a trace none links to it again.

@@ -6,7 +6,7 @@ use crate::overlay::encode;
 use crate::palette::Palette;
 use crate::problems::written;
 use crate::scatter::{Scatter, scatter};
-use crate::{Cells, Site, TraceFilters, TraceProblems, TraceSearchView, cells_for_services};
+use crate::{Cells, Problems, Site, TraceFilters, TraceSearchView, cells_for_services};
 use ::traces::TraceSummary;
 use askama::Template;
 use evidence::Evidence;
@@ -33,7 +33,7 @@ struct TracesTemplate<'a> {
     limits: Vec<(usize, bool)>,
     errors_only: bool,
     slowest_first: bool,
-    problems: &'a TraceProblems,
+    problems: &'a Problems,
     problem: Option<&'a str>,
     plot: Option<Scatter>,
     looked_at: String,

@@ -128,7 +128,7 @@ pub struct Documented {
 }
 
 /// What is wrong with the reader's input, by the name of the field.
-pub type TraceProblems = std::collections::BTreeMap<&'static str, String>;
+pub type Problems = std::collections::BTreeMap<&'static str, String>;
 
 /// Found traces with the form that found them.
 #[derive(Debug, Clone, Default)]
@@ -150,7 +150,7 @@ pub struct TraceSearchView {
     /// Operations to choose from, of the chosen service or of all.
     pub operations: Vec<String>,
     /// What is wrong with the reader's input.
-    pub problems: TraceProblems,
+    pub problems: Problems,
     /// Why there may be less than there should be, in a sentence.
     pub problem: Option<String>,
 }
@@ -187,12 +187,24 @@ pub struct TraceFilters {
 pub struct LogSearchView {
     /// As the reader filled them in.
     pub filters: LogFilters,
-    /// Newest arrival first.
+    /// The list, newest arrival first.
     pub records: Vec<std::sync::Arc<traces::LogRecord>>,
+    /// What was counted: the list and more, newest arrival first.
+    pub counted: Vec<std::sync::Arc<traces::LogRecord>>,
+    /// What these have in common.
+    pub counts: traces::LogCounts,
+    /// There may be more than were counted; how many were.
+    pub more_than: Option<usize>,
+    /// The time that was asked for, milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Its end.
+    pub to_ms: Option<i64>,
+    /// What came after the list has a higher one.
+    pub cursor: u64,
     /// Every service that wrote one.
     pub services: Vec<String>,
-    /// What is wrong with the reader's input, in a sentence.
-    pub problem: Option<String>,
+    /// What is wrong with the reader's input.
+    pub problems: Problems,
 }
 
 /// The fields of the search over logs as the reader filled them in.
@@ -214,6 +226,8 @@ pub struct LogFilters {
     pub to: Option<String>,
     /// `limit=`: most records shown.
     pub limit: usize,
+    /// `tail=1`: what comes is added.
+    pub tail: bool,
 }
 
 /// One trace with what is shown beside it.

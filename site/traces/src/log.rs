@@ -131,6 +131,19 @@ struct Kept {
     bytes: usize,
     /// Whether some went to make room.
     let_go: bool,
+    /// Records that came since the store was made.
+    arrived: u64,
+}
+
+/// Records that came after a reader looked last.
+#[derive(Debug, Clone, Default)]
+pub struct LogsSince {
+    /// Those that fit, newest arrival first.
+    pub records: Vec<Arc<LogRecord>>,
+    /// What to ask with the next time.
+    pub cursor: u64,
+    /// Whether some went before they were asked for.
+    pub missed: bool,
 }
 
 /// The newest log records, in order of arrival.
@@ -153,6 +166,7 @@ impl LogStore {
         let counted: Vec<_> = records.iter().map(LogRecord::bytes).collect();
         for (record, bytes) in records.into_iter().zip(counted) {
             kept.bytes += bytes;
+            kept.arrived += 1;
             kept.records.push_back((Arc::new(record), bytes));
         }
         while kept.records.len() > self.limits.records || kept.bytes > self.limits.bytes {
@@ -176,6 +190,27 @@ impl LogStore {
         };
         let fitting = all.into_iter().filter(|record| search.fits(record));
         fitting.take(search.limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// How many records came since the store was made: a cursor for [`LogStore::since`].
+    pub fn cursor(&self) -> u64 {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).arrived
+    }
+
+    /// The newest records that came after `cursor` was given and fit. A cursor of another store gives nothing but a new one.
+    pub fn since(&self, cursor: u64, search: &LogSearch) -> LogsSince {
+        let (fresh, arrived, missed) = {
+            let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+            let gone = kept.arrived - kept.records.len() as u64;
+            let asked = cursor.min(kept.arrived);
+            let count = (kept.arrived - asked.max(gone)) as usize;
+            let fresh: Vec<Arc<LogRecord>> =
+                kept.records.iter().rev().take(count).map(|(record, _)| record.clone()).collect();
+            (fresh, kept.arrived, asked < gone)
+        };
+        let fitting = fresh.into_iter().filter(|record| search.fits(record));
+        let records = fitting.take(search.limit.unwrap_or(usize::MAX)).collect();
+        LogsSince { records, cursor: arrived, missed }
     }
 
     /// The services that wrote the records, by name.

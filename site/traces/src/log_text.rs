@@ -12,7 +12,7 @@ const MAX_TERMS: usize = 16;
 ///
 /// `refused card` needs both words, in any order and case, in the message, the event's name or a value of an attribute;
 /// `"card was refused"` needs them as they stand; `-timeout` needs that a word is not there; `http.route=/orders` needs an
-/// attribute of the record, its scope or its sender to have that value.
+/// attribute of the record, its scope or its sender to have that value, `note="two words"` one with spaces.
 #[derive(Debug, Clone, Default)]
 pub struct LogText(Vec<Term>);
 
@@ -38,8 +38,14 @@ impl LogText {
                 Some(after) if !after.is_empty() && !after.starts_with(' ') => (false, after),
                 _ => (true, rest),
             };
-            let (word, quoted, after) = next(from);
-            terms.extend(what(word, quoted).map(|what| Term { wanted, what }));
+            let (found, after) = match quoted_value(from) {
+                Some((what, after)) => (Some(what), after),
+                None => {
+                    let (word, quoted, after) = next(from);
+                    (what(word, quoted), after)
+                }
+            };
+            terms.extend(found.map(|what| Term { wanted, what }));
             rest = after.trim_start();
         }
         Self(terms)
@@ -48,6 +54,14 @@ impl LogText {
     pub(crate) fn fits(&self, record: &LogRecord) -> bool {
         self.0.iter().all(|term| term.what.is_in(record) == term.wanted)
     }
+}
+
+/// `key="two words"`, and what follows it.
+fn quoted_value(text: &str) -> Option<(What, &str)> {
+    let (key, rest) = text.split_once("=\"")?;
+    let (value, after) = rest.split_once('"')?;
+    let is_key = !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || c == '"');
+    is_key.then(|| (What::Attribute(key.to_owned(), value.to_owned()), after))
 }
 
 /// The next word or the text between quotes, and what follows it.
@@ -138,6 +152,10 @@ mod tests {
             ("http.route=/pa", false),
             ("-http.route=/pa", true),
             ("tries=3", true),
+            ("http.route=\"/pay\" card", true),
+            ("http.route=\"/pa\"", false),
+            ("-http.route=\"/pay\"", false),
+            ("http.route=\"/pay", false),
             ("service.name=payments", true),
             ("service.name=orders", false),
             ("=", false),

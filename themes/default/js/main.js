@@ -15,6 +15,7 @@ import { moments } from "./moment.js";
 import { moved } from "./moved.js";
 import { spy } from "./spy.js";
 import { steps } from "./steps.js";
+import { tail } from "./tail.js";
 import { terms } from "./terms.js";
 import { forget, go, travel } from "./travel.js";
 import { waterfall } from "./waterfall.js";
@@ -55,3 +56,4 @@ shortcut("e", "Edit this page", () => button("a[data-edit]")?.click(), { group: 
 steps();
 waterfall();
 scatter();
+tail();

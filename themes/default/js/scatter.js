@@ -1,6 +1,7 @@
-// The plot of found traces: an area that is dragged narrows the search, and arrows go from mark to mark.
+// The plot of found traces: an area that is dragged narrows the search.
 import { onArrive } from "./arrive.js";
 import { brush } from "./brush.js";
+import { roving } from "./steps.js";
 
 /** A duration as the search takes it. @param {number} ns */
 function written(ns) {
@@ -20,22 +21,7 @@ function start(plot) {
     for (const [name, value] of Object.entries(ends)) url.searchParams.set(name, value);
     location.assign(url);
   });
-  // One stop for the tabulator; arrows go on from there.
-  const marks = [...plot.querySelectorAll("a")];
-  marks.forEach((mark, at) => mark.setAttribute("tabindex", at === marks.length - 1 ? "0" : "-1"));
-  if (plot.dataset.walks) return;
-  plot.dataset.walks = "";
-  plot.addEventListener("keydown", (event) => {
-    const all = [...plot.querySelectorAll("a")];
-    const at = all.indexOf(/** @type {SVGAElement} */ (document.activeElement));
-    const way = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: 1, ArrowDown: -1 }[event.key];
-    const next = way && at >= 0 ? all[at + way] : undefined;
-    if (!next || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    all[at].setAttribute("tabindex", "-1");
-    next.setAttribute("tabindex", "0");
-    next.focus();
-  });
+  roving(plot);
 }
 
 /** Starts on every page with the plot. */

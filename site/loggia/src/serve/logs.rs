@@ -1,4 +1,4 @@
-//! Logs: the search over them as JSON and as a page.
+//! `/live/logs` and `/api/live/logs`: search over log records, what they have in common, and those that come after a look.
 //!
 //! `routes` calls it with what stands in the address; the whole state of the page is there.
 
@@ -6,21 +6,24 @@ use super::App;
 use super::moment::time;
 use super::seen::Seen;
 use super::tick::now_ms;
+use super::traces::without_ends;
+use ::traces::{LogCounts, LogRecord, LogSearch, LogText, SpanId, TraceId};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use pages::{LogFilters, LogSearchView};
+use pages::{LogFilters, LogSearchView, Problems};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use traces::{LogRecord, LogSearch, LogText, SpanId, TraceId};
 
 /// Records listed when the reader names no number.
 const LOGS_SHOWN: usize = 100;
 /// Most records that are listed.
 const LOGS_MAX: usize = 1000;
+/// Records that are counted for the histogram and the values to choose from.
+const COUNTED_MAX: usize = 5000;
 /// Names of severities and the lowest number of each.
 const SEVERITIES: [(&str, u8); 6] =
     [("trace", 1), ("debug", 5), ("info", 9), ("warn", 13), ("error", 17), ("fatal", 21)];
@@ -37,29 +40,42 @@ pub(super) struct LogQuery {
     from: String,
     to: String,
     limit: String,
+    tail: String,
+    after: String,
+    rows: String,
 }
 
 impl LogQuery {
-    /// The search, or what cannot be understood.
-    fn search(&self, now_ms: i64) -> Result<LogSearch, String> {
-        let limit = match given(&self.limit) {
-            None => LOGS_SHOWN,
-            Some(text) => text
-                .parse::<usize>()
-                .ok()
-                .filter(|n| (1..=LOGS_MAX).contains(n))
-                .ok_or_else(|| format!("`{text}` is no number from 1 to {LOGS_MAX}"))?,
-        };
-        Ok(LogSearch {
+    /// The search, and what of it cannot be understood, by the field's name.
+    fn read(&self, now: i64) -> (LogSearch, Problems) {
+        let mut problems = Problems::new();
+        let limit = field(&mut problems, "limit", &self.limit, |text| {
+            let number = text.parse::<usize>().ok().filter(|n| (1..=LOGS_MAX).contains(n));
+            number.ok_or_else(|| format!("`{text}` is no number from 1 to {LOGS_MAX}"))
+        });
+        let what = "trace id of 32 hexadecimal digits";
+        let trace_id = field(&mut problems, "trace", &self.trace, |text| id::<TraceId>(text, what));
+        let what = "span id of 16 hexadecimal digits";
+        let span_id = field(&mut problems, "span", &self.span, |text| id::<SpanId>(text, what));
+        let from_ms = field(&mut problems, "from", &self.from, |text| time(text, now));
+        let to_ms = field(&mut problems, "to", &self.to, |text| time(text, now));
+        if let (Some(from), Some(to)) = (from_ms, to_ms)
+            && from >= to
+        {
+            problems.insert("to", "the end is not after the beginning".to_owned());
+        }
+        let severity = field(&mut problems, "severity", &self.severity, severity);
+        let search = LogSearch {
             service: given(&self.service),
-            trace_id: id::<TraceId>(&self.trace, "trace id of 32 hexadecimal digits")?,
-            span_id: id::<SpanId>(&self.span, "span id of 16 hexadecimal digits")?,
-            severity: given(&self.severity).map_or(Ok(0), |text| severity(&text))?,
+            trace_id,
+            span_id,
+            severity: severity.unwrap_or(0),
             text: LogText::parse(&self.q),
-            from_ms: given(&self.from).map(|text| time(&text, now_ms)).transpose()?,
-            to_ms: given(&self.to).map(|text| time(&text, now_ms)).transpose()?,
-            limit: Some(limit),
-        })
+            from_ms,
+            to_ms,
+            limit: Some(limit.unwrap_or(LOGS_SHOWN)),
+        };
+        (search, problems)
     }
 
     fn filters(&self) -> LogFilters {
@@ -72,6 +88,7 @@ impl LogQuery {
             from: given(&self.from),
             to: given(&self.to),
             limit: self.limit.trim().parse().unwrap_or(LOGS_SHOWN),
+            tail: self.tail == "1",
         }
     }
 }
@@ -80,9 +97,24 @@ fn given(text: &str) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
-fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<Option<T>, String> {
-    let parsed = given(text).map(|text| text.parse().map_err(|_| format!("`{text}` is no {what}")));
-    parsed.transpose()
+/// Reads a field, and writes down what is wrong with it.
+fn field<T>(
+    problems: &mut Problems,
+    name: &'static str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    match parse(&given(text)?) {
+        Ok(value) => Some(value),
+        Err(words) => {
+            problems.insert(name, words);
+            None
+        }
+    }
+}
+
+fn id<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no {what}"))
 }
 
 fn severity(text: &str) -> Result<u8, String> {
@@ -92,56 +124,85 @@ fn severity(text: &str) -> Result<u8, String> {
     })
 }
 
-/// `GET /api/live/logs`: takes the same filters as the page.
+/// `GET /api/live/logs`: takes the same filters as the page; with `after` the records that came after the answer with that
+/// `cursor`, and with `rows=1` as the page shows them.
 pub(super) async fn api(
     State(app): State<Arc<App>>,
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Response {
-    let help = "for instance `q=\"card refused\"&severity=error&from=now-15m`";
-    let Ok(Query(query)) = query else {
-        let words = "each filter may stand in the address once";
-        return super::api::problem(StatusCode::BAD_REQUEST, words, help);
+    let wrong = |words: &str| {
+        let help = "for instance `q=\"card refused\"&severity=error&from=now-15m`";
+        super::api::problem(StatusCode::BAD_REQUEST, words, help)
     };
-    match query.search(now_ms()) {
-        Ok(search) => Json(json!({ "logs": find(app, search).await })).into_response(),
-        Err(words) => super::api::problem(StatusCode::BAD_REQUEST, &words, help),
+    let Ok(Query(query)) = query else {
+        return wrong("each filter may stand in the address once");
+    };
+    let (search, problems) = query.read(now_ms());
+    if let Some((name, words)) = problems.iter().next() {
+        return wrong(&format!("`{name}`: {words}"));
     }
+    let (cursor, missed, records) = match given(&query.after).map(|after| after.parse::<u64>()) {
+        Some(Err(_)) => return wrong("`after` is no cursor of an earlier answer"),
+        Some(Ok(after)) => {
+            let working = Arc::clone(&app);
+            let look = move || working.backend.logs.since(after, &search);
+            let since = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+            (since.cursor, since.missed, since.records)
+        }
+        // The cursor first: what comes between is told twice rather than never.
+        None => (app.backend.logs.cursor(), false, find(Arc::clone(&app), search).await),
+    };
+    if query.rows == "1" {
+        let shown = app.shown();
+        let rows = pages::render_log_rows(&super::views::site(&app, &shown), &records);
+        let count = records.len();
+        return Json(json!({ "rows": rows, "count": count, "cursor": cursor, "missed": missed }))
+            .into_response();
+    }
+    Json(json!({ "logs": records, "cursor": cursor, "missed": missed })).into_response()
 }
 
 /// `GET /live/logs`. Input that cannot be understood is answered with the form as it was filled in.
 pub(super) async fn page(
     State(app): State<Arc<App>>,
+    uri: Uri,
     query: Result<Query<LogQuery>, QueryRejection>,
-    seen: Result<Seen, Response>,
 ) -> Response {
+    // The ends of the search are read here, where what is wrong with them can be said at their fields.
+    let seen = match Seen::read(&app, &without_ends(&uri)).await {
+        Ok(seen) => seen,
+        Err(answer) => return answer,
+    };
     let (query, twice) = match query {
-        Ok(Query(query)) => (query, None),
-        Err(_) => {
-            let words = "Each filter may stand in the address once".to_owned();
-            (LogQuery::default(), Some(words))
-        }
+        Ok(Query(query)) => (query, false),
+        Err(_) => (LogQuery::default(), true),
     };
-    let now = seen.as_ref().ok().and_then(Seen::at).unwrap_or_else(now_ms);
-    let search = twice.map_or_else(|| query.search(now), Err);
-    let seen = match (seen, &search) {
-        (Ok(seen), _) => seen,
-        (Err(answer), Ok(_)) => return answer,
-        (Err(_), Err(_)) => Seen::now(&app),
+    let (mut search, mut problems) = query.read(seen.at().unwrap_or_else(now_ms));
+    if twice {
+        problems.insert("q", "each filter may stand in the address once".to_owned());
+    }
+    search.to_ms = search.to_ms.or(seen.at());
+    let (from_ms, to_ms) = (search.from_ms, search.to_ms);
+    let listed = search.limit.unwrap_or(LOGS_SHOWN);
+    let cursor = app.backend.logs.cursor();
+    let mut records = match problems.is_empty() {
+        true => find(Arc::clone(&app), LogSearch { limit: Some(COUNTED_MAX), ..search }).await,
+        false => Vec::new(),
     };
-    let (records, problem) = match search {
-        Ok(search) if search.to_ms.is_none() => {
-            let search = LogSearch { to_ms: seen.at(), ..search };
-            (find(Arc::clone(&app), search).await, None)
-        }
-        Ok(search) => (find(Arc::clone(&app), search).await, None),
-        Err(words) => (Vec::new(), Some(format!("{words}."))),
-    };
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let counted = records.clone();
+    records.truncate(listed);
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let view = LogSearchView {
         filters: query.filters(),
         records,
+        counts: LogCounts::of(&counted),
+        more_than: (counted.len() >= COUNTED_MAX).then_some(COUNTED_MAX),
+        counted,
+        from_ms,
+        to_ms,
+        cursor,
         services: app.backend.logs.services().iter().map(ToString::to_string).collect(),
-        problem,
+        problems,
     };
     let shown = app.shown();
     let page = pages::render_logs(&seen.site(&app, &shown), &view, Some(&seen.evidence));

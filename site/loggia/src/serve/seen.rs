@@ -43,12 +43,6 @@ impl Seen {
         Ok(Self { moment, evidence, then, asked: asked(uri) })
     }
 
-    /// The present, whatever the address says.
-    pub(super) fn now(app: &App) -> Self {
-        let (moment, evidence) = (Moment::default(), app.evidence());
-        Self { moment, evidence, then: None, asked: Vec::new() }
-    }
-
     /// The moment of the past, where it is one.
     pub(super) fn at(&self) -> Option<i64> {
         self.moment.at

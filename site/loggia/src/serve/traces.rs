@@ -12,7 +12,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use pages::{TraceFilters, TraceProblems, TraceSearchView};
+use pages::{Problems, TraceFilters, TraceSearchView};
 use serde::Deserialize;
 use serde_json::json;
 use std::cmp::Reverse;
@@ -50,8 +50,8 @@ pub(super) struct TraceQuery {
 
 impl TraceQuery {
     /// The search, and what of it cannot be understood, by the field's name.
-    fn read(&self, now: i64) -> (Search, TraceProblems) {
-        let mut problems = TraceProblems::new();
+    fn read(&self, now: i64) -> (Search, Problems) {
+        let mut problems = Problems::new();
         let mut field = Fields { problems: &mut problems };
         let limit = field.read("limit", &self.limit, |text| {
             let number = text.parse::<usize>().ok().filter(|n| (1..=SHOWN_MAX).contains(n));
@@ -116,7 +116,7 @@ impl TraceQuery {
 
 /// Reads fields, and writes down what is wrong with each.
 struct Fields<'a> {
-    problems: &'a mut TraceProblems,
+    problems: &'a mut Problems,
 }
 
 impl Fields<'_> {
