@@ -39,6 +39,7 @@ mod drift;
 mod map;
 mod overlay;
 mod strips;
+mod timeline;
 mod walk;
 
 mod figures;
@@ -62,4 +63,7 @@ pub use objective_rules::objective_rules;
 pub use plan::{Plan, Question, QuestionShape, failed_rate, plan, put_window};
 pub use services::{DEGRADED_ERROR_SHARE, DOWN_ERROR_SHARE, JUDGED_REQUESTS_MIN, RESTART_SHOWN_S};
 pub use stated::{StatedFigure, Statement, stated_figures};
+pub use timeline::{
+    Episode, Happening, HappeningKind, Points, deploys, episodes, outages, restarts,
+};
 pub use window::Window;

@@ -3,13 +3,14 @@
 //!
 //! `loggia` hands in the evidence; `evidence` says which service an alert is about.
 
-use crate::Site;
 use crate::cells::{Cell, Cells};
 use crate::figures::{cell, clock, date_time, duration, number};
 use crate::frame::{Frame, Place, View, service_href};
 use crate::live::{frame_cells, with_shape};
 use crate::overlay::encode;
 use crate::problems::written;
+use crate::timeline::{Timeline, timeline};
+use crate::{Site, TimelineView};
 use askama::Template;
 use evidence::{AlertRule, AlertSeen, AlertState, Alerts, Evidence, RecordingRule};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ struct AlertsTemplate<'a> {
     recordings: Vec<RuleRow<'a>>,
     receivers: Vec<ReceiverRow<'a>>,
     undelivered: Vec<UndeliveredRow<'a>>,
+    timeline: Timeline,
 }
 
 /// An alert that is pending, firing or was just over.
@@ -76,7 +78,7 @@ struct UndeliveredRow<'a> {
 }
 
 /// `/live/alerts`.
-pub fn render_alerts(site: &Site, evidence: &Evidence) -> String {
+pub fn render_alerts(site: &Site, happened: &TimelineView, evidence: &Evidence) -> String {
     let cells = cells_for_alerts(site, evidence);
     let place = Place {
         path: "live/alerts",
@@ -125,6 +127,9 @@ pub fn render_alerts(site: &Site, evidence: &Evidence) -> String {
             .map(|(nth, one)| ReceiverRow { key: format!("receiver.{nth}"), name: &one.name })
             .collect(),
         undelivered: undelivered.collect(),
+        timeline: timeline(&frame.root, happened, alerts, |name| {
+            alerts.rules.iter().find(|rule| rule.name == name).map(|rule| anchor(alerts, rule))
+        }),
         frame,
     })
 }

@@ -42,6 +42,7 @@ mod span;
 mod spark;
 mod spots;
 mod theme;
+mod timeline;
 mod traces;
 mod view;
 mod waterfall;
@@ -79,6 +80,7 @@ pub use service::{QUICK_RANGES_S, render_service};
 pub use services::render_services;
 pub use site::Site;
 pub use span::render_span;
+pub use timeline::TimelineView;
 pub use traces::render_traces;
 pub use view::{
     Call, Change, Documented, Golden, Instance, LogFilters, LogSearchView, Problems, RouteFigures,

@@ -4,6 +4,7 @@
 mod budgets;
 mod others;
 mod server;
+mod timeline;
 
 use serde_json::Value;
 use server::Server;

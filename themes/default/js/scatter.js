@@ -1,4 +1,5 @@
-// The plot of found traces: an area that is dragged narrows the search.
+// The plot of found traces, where an area that is dragged narrows the search, and the lanes of what happened, where it
+// narrows the time.
 import { onArrive } from "./arrive.js";
 import { brush } from "./brush.js";
 import { roving } from "./steps.js";
@@ -24,10 +25,23 @@ function start(plot) {
   roving(plot);
 }
 
-/** Starts on every page with the plot. */
+/** @param {HTMLElement} lanes */
+function span(lanes) {
+  const [from, to] = [Number(lanes.dataset.from), Number(lanes.dataset.to)];
+  brush(lanes, { across: true }, (x0, x1) => {
+    const url = new URL(location.href);
+    for (const [name, part] of [["from", x0], ["to", x1]]) url.searchParams.set(String(name), new Date(from + Number(part) * (to - from)).toISOString());
+    url.hash = "timeline";
+    location.assign(url);
+  });
+}
+
+/** Starts on every page with the plot or the lanes. */
 export function scatter() {
   onArrive(() => {
     const plot = document.querySelector("[data-scatter]");
     if (plot instanceof HTMLElement) start(plot);
+    const lanes = document.querySelector("[data-timeline]");
+    if (lanes instanceof HTMLElement) span(lanes);
   });
 }

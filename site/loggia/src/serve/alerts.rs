@@ -285,8 +285,16 @@ fn alert_rule(
 
 /// `GET /live/alerts`.
 pub(super) async fn page(State(app): State<Arc<App>>, seen: Seen) -> Response {
+    let found = super::timeline::gather(&app, &seen).await;
+    let timeline = pages::TimelineView {
+        happenings: found.happenings,
+        from: found.from,
+        to: found.to,
+        left_out: found.left_out,
+        problem: found.problem,
+    };
     let shown = app.shown();
-    seen.html(pages::render_alerts(&seen.site(&app, &shown), &seen.evidence))
+    seen.html(pages::render_alerts(&seen.site(&app, &shown), &timeline, &seen.evidence))
 }
 
 /// What `/metrics` says about rules and notifications.

@@ -26,6 +26,7 @@ mod seen;
 mod shown;
 mod store;
 mod tick;
+mod timeline;
 mod trace;
 mod traces;
 mod views;

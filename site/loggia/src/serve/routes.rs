@@ -3,8 +3,8 @@
 use super::seen::Seen;
 use super::shown::Shown;
 use super::{
-    App, alerts, api, charts, events, explore, figures, logs, map, search, store, trace, traces,
-    views, watch,
+    App, alerts, api, charts, events, explore, figures, logs, map, search, store, timeline, trace,
+    traces, views, watch,
 };
 use crate::build::extras;
 use axum::Router;
@@ -69,6 +69,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/live/chart", get(charts::json))
         .route("/api/live/chart.csv", get(charts::csv))
         .route("/api/live/logs", get(logs::api))
+        .route("/api/live/timeline", get(timeline::api))
         .route("/api/live/traces", get(traces::api))
         .route("/api/live/traces/{id}", get(api::trace))
         .route("/api/{*rest}", get(api::unknown))
