@@ -3,11 +3,12 @@
 
 mod fixture;
 
-use document::{Grouping, MapDirection};
+use document::{Grouping, MapDirection, ServiceId};
+use evidence::{Happening, HappeningKind};
 use fixture::{HOSTILE, book, evidence, log, service_view, site, trace};
 use pages::{
-    Assets, Cells, LogFilters, LogSearchView, MapView, TraceAsk, TraceFilters, TraceSearchView,
-    TraceView,
+    Assets, Cells, LogFilters, LogSearchView, MapView, TimelineView, TraceAsk, TraceFilters,
+    TraceSearchView, TraceView,
 };
 use std::sync::Arc;
 
@@ -32,10 +33,32 @@ fn logs() -> LogSearchView {
             from: typed(),
             to: typed(),
             limit: 7,
+            tail: true,
         },
+        counts: traces::LogCounts::of(&[Arc::new(log())]),
+        counted: vec![Arc::new(log())],
         records: vec![Arc::new(log())],
         services: vec![HOSTILE.to_owned()],
-        problem: typed(),
+        problems: [("from", HOSTILE.to_owned())].into(),
+        ..LogSearchView::default()
+    }
+}
+
+fn happened() -> TimelineView {
+    let happening = |kind| Happening {
+        at: 1_000,
+        until: None,
+        kind,
+        subject: HOSTILE.to_owned(),
+        words: HOSTILE.to_owned(),
+        service: Some(ServiceId(HOSTILE.to_owned())),
+        about: HOSTILE.to_owned(),
+    };
+    TimelineView {
+        happenings: [HappeningKind::Alert, HappeningKind::Drift].map(happening).into(),
+        to: 5_000,
+        problem: Some(HOSTILE.to_owned()),
+        ..TimelineView::default()
     }
 }
 
@@ -86,6 +109,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         ("service", pages::render_service(&site, &service_view(&evidence), &evidence)),
         ("traces", pages::render_traces(&site, &search, Some(&evidence))),
         ("logs", pages::render_logs(&site, &logs(), Some(&evidence))),
+        ("alerts", pages::render_alerts(&site, &happened(), &evidence)),
         ("drift", pages::render_drift(&site, &evidence)),
         ("map", pages::render_map(&site, &hostile_view(), &evidence)),
         ("trace", pages::render_trace(&site, &trace_view, Some(&evidence))),
