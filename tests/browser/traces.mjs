@@ -1,8 +1,8 @@
-// Traces by keyboard and pointer: node traces.mjs URL ORDER LONG SKEWED, ids of a trace with a fold and two errors, of one
-// of 5,200 spans, and of one whose clocks disagree.
+// Traces by keyboard and pointer: node traces.mjs URL ORDER LONG SKEWED LATE, ids of a trace with a fold and two errors, of one
+// of 5,200 spans, of one whose clocks disagree, and of one that is to come.
 import { check, step, until, withBrowser } from "./chromium.mjs";
 
-const [url, order, long, skewed] = process.argv.slice(2);
+const [url, order, long, skewed, late] = process.argv.slice(2);
 const focused = (page) => page.evaluate(() => document.activeElement?.closest("[data-row]")?.id ?? "");
 const shown = (page) => page.evaluate(() => [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility()).length);
 
@@ -95,6 +95,12 @@ await withBrowser(async (_browser, open) => {
 
   step("an area of the plot narrows the search");
   await page.goto(`${url}/live/traces`);
+  const place = async () => JSON.stringify(await page.locator(`[data-scatter] a[href$="${order}"] .near`).boundingBox());
+  await until("the plot stands still", async () => {
+    const before = await place();
+    await page.waitForTimeout(400);
+    return before === (await place());
+  });
   const plot = await page.locator("[data-scatter]").boundingBox();
   const mark = await page.locator(`[data-scatter] a[href$="${order}"] .near`).boundingBox();
   const [x, y] = [mark.x + mark.width / 2, mark.y + mark.height / 2];
@@ -110,6 +116,25 @@ await withBrowser(async (_browser, open) => {
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/live/traces/*");
+
+  step("a trace that still arrives grows by itself");
+  const send = async (spanId, parentSpanId, name) => {
+    const now = `${Date.now()}000000`;
+    const span = { traceId: late, spanId, parentSpanId, name, kind: 2, startTimeUnixNano: now, endTimeUnixNano: now };
+    const resource = { attributes: [{ key: "service.name", value: { stringValue: "orders" } }] };
+    const body = JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: [span] }] }] });
+    const answer = await fetch(`${url}/otlp/v1/traces`, { method: "POST", headers: { "content-type": "application/json" }, body });
+    check(answer.ok, `the receiver says ${answer.status}`);
+  };
+  await send("00000000000000c2", "00000000000000c1", "child");
+  await page.goto(`${url}/live/traces/${late}`);
+  check(await page.locator("[data-arriving]").isVisible(), "it is not said to be young");
+  check((await page.getByText("parent missing").count()) === 1, "its parent is not said to be missing");
+  await page.locator("#span-00000000000000c2 summary").first().click();
+  await send("00000000000000c1", "", "the parent");
+  await until("the parent is there", async () => (await page.locator("#span-00000000000000c1").count()) === 1);
+  check((await page.getByText("parent missing").count()) === 0, "it is said to be missing still");
+  check(await page.locator("#span-00000000000000c2 .details").first().isVisible(), "what was open was closed");
 
   step("without script");
   const plain = await open(`${url}/live/traces/${order}?span=00000000000000f1#span-00000000000000f1`, { javaScriptEnabled: false });

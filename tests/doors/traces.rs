@@ -10,6 +10,7 @@ const ORDER: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SKEWED: &str = "5bf92f3577b34da6a3ce929d0e0e4736";
 const LONG: &str = "6bf92f3577b34da6a3ce929d0e0e4736";
 const PARTIAL: &str = "7bf92f3577b34da6a3ce929d0e0e4736";
+const LATE: &str = "8bf92f3577b34da6a3ce929d0e0e4736";
 const FAILED: &str = "00000000000000f1";
 
 struct Told {
@@ -264,7 +265,7 @@ fn a_waterfall_is_walked_by_keyboard() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (_program, url) = served(dir.path());
-    browser::run("traces.mjs", &[&url, ORDER, LONG, SKEWED]);
+    browser::run("traces.mjs", &[&url, ORDER, LONG, SKEWED, LATE]);
     let span = format!("/live/traces/{ORDER}?span={FAILED}");
     let one = format!("/live/traces/{ORDER}/spans/{FAILED}");
     browser::run(

@@ -4,7 +4,7 @@ use super::App;
 use super::seen::Seen;
 use super::tick::now_ms;
 use super::traces::find_trace;
-use super::views::{documented, not_found, problem_page};
+use super::views::{documented, leading_page, not_found, problem_page};
 use ::traces::{LogRecord, SpanId, Trace, TraceId};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -162,18 +162,30 @@ async fn found(app: &Arc<App>, id: &str) -> Result<Trace, Box<Response>> {
     };
     match find_trace(app, parsed).await {
         Ok(Some(trace)) => Ok(trace),
-        Ok(None) => Err(Box::new(not_found(
+        Ok(None) => Err(Box::new(leading_page(
             app,
+            StatusCode::NOT_FOUND,
             "This trace is not kept",
-            "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Reload in a few seconds, or look at the newest traces.",
+            "It may have been dropped to make room for newer ones, or its spans have not arrived yet. Look again in a few seconds, or among the newest traces and its logs.",
+            &ways(parsed),
         ))),
-        Err(why) => Err(Box::new(problem_page(
+        Err(why) => Err(Box::new(leading_page(
             app,
             StatusCode::BAD_GATEWAY,
             "This trace cannot be fetched",
-            &format!("{why}. Reload once it answers again."),
+            &format!("{why}. Look again once it answers."),
+            &ways(parsed),
         ))),
     }
+}
+
+/// Where a reader may go on whose trace is not there.
+fn ways(id: TraceId) -> [(&'static str, String); 3] {
+    [
+        ("Look again", format!("/live/traces/{id}")),
+        ("The newest traces", "/live/traces".to_owned()),
+        ("Its logs", format!("/live/logs?trace={id}")),
+    ]
 }
 
 fn show(app: &App, seen: &Seen, trace: &Trace, ask: TraceAsk, one: Option<usize>) -> Response {
