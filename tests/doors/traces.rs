@@ -232,7 +232,11 @@ fn a_search_says_what_is_wrong_at_its_field() {
     let places =
         [LONG, ORDER, SKEWED].map(|id| slowest.rfind(&format!("live/traces/{id}")).unwrap());
     assert!(places.is_sorted(), "{places:?}");
-    assert_eq!(slowest.matches("class=\"spot\"").count(), 2, "a mark for each that did not fail");
+    assert_eq!(
+        slowest.matches("class=\"fine-mark\"").count(),
+        2,
+        "a mark for each that did not fail"
+    );
     assert!(slowest.contains("2 spans failed"), "the mark of a failed one has words");
     for (query, field, words) in [
         ("min=fast", "min", "no duration"),
