@@ -6,6 +6,7 @@ mod alerts;
 mod bad_input;
 mod books;
 mod browser;
+mod charts;
 mod checks;
 mod clients;
 mod commands;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::trace::SpanContext;
-use prometheus::core::Collector;
+use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -183,6 +183,18 @@ impl Metrics {
         String::from_utf8(text).expect("the encoder writes UTF-8")
     }
 
+    /// Shows how many connections a pool has, in use and idle, whenever it is asked.
+    pub(crate) fn watch_pool(&self, name: &str, pool: sqlx::SqlitePool) {
+        let options =
+            Opts::new("db_client_connection_count", "Connections of a pool, by what they do now.")
+                .const_label("db_client_connection_pool_name", name);
+        let counts = IntGaugeVec::new(options, &["db_client_connection_state"])
+            .expect("the name and labels are valid");
+        if self.registry.register(Box::new(PoolCollector { counts, pool })).is_err() {
+            tracing::debug!(name, "another pool of this name is watched already");
+        }
+    }
+
     fn register(&self, collector: impl Collector + 'static) {
         self.registry.register(Box::new(collector)).expect("each name is registered once");
     }
@@ -195,6 +207,27 @@ impl Metrics {
         let values = [&config.service, NAMESPACE, &config.version, &config.instance];
         info.with_label_values(&values).set(1);
         self.register(info);
+    }
+}
+
+/// Asks a pool for its connections at each scrape.
+struct PoolCollector {
+    counts: IntGaugeVec,
+    pool: sqlx::SqlitePool,
+}
+
+impl Collector for PoolCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.counts.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
+        let used = i64::from(self.pool.size()).saturating_sub(idle).max(0);
+        for (state, count) in [("used", used), ("idle", idle)] {
+            self.counts.with_label_values(&[state]).set(count);
+        }
+        self.counts.collect()
     }
 }
 

@@ -99,6 +99,7 @@ impl Store {
             .await
             .with_context(|| format!("cannot open `{}`", file.display()))?;
         migrations.run(&pool).await.context("cannot bring the database up to date")?;
+        chassis.metrics.watch_pool(&format!("{}_db", config.service), pool.clone());
         Ok(Self {
             pool,
             turn: Arc::default(),

@@ -108,6 +108,8 @@ codes! {
     LinkText = "L046", Warning, "link without words";
     /// A heading more than one level below the one above it.
     HeadingLevel = "L047", Note, "heading level that is skipped";
+    /// A `chart` fence that is not the YAML of a chart.
+    Chart = "L065", Error, "chart that cannot be read";
     /// A rule file that is not the YAML expected, or that is not there.
     RuleFile = "L070", Error, "broken rule file";
     /// The query of a rule that is not PromQL.

@@ -3,7 +3,7 @@
 //! `body` hands in a block's language, text and place, and puts the answer on the page.
 
 use crate::findings::{Findings, Origin};
-use crate::{Config, Objective, boxes, info, kpi, map, objective, terms};
+use crate::{ChartOptions, Config, Objective, boxes, chart, info, kpi, map, objective, terms};
 use diagnostics::{Code, Diagnostic};
 use std::ops::Range;
 
@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Glossary,
     ServiceMap,
     Objectives,
+    Chart,
     Boxes,
     Math,
     Code,
@@ -41,6 +42,7 @@ impl Fence {
             (true, "glossary") => Kind::Glossary,
             (true, "service-map") => Kind::ServiceMap,
             (true, "slo") => Kind::Objectives,
+            (true, "chart") => Kind::Chart,
             (true, "math") => Kind::Math,
             (_, language)
                 if TEXT_LANGUAGES.contains(&language) && boxes::is_drawing(&self.text) =>
@@ -141,6 +143,11 @@ impl Fence {
     /// The objectives, or message and byte of the fault.
     pub(crate) fn objectives(&self, config: &Config) -> Result<Vec<Objective>, (String, usize)> {
         objective::parse(&self.text, config)
+    }
+
+    /// What the chart shows and the service it is about, or message and byte of the fault.
+    pub(crate) fn chart(&self) -> Result<(ChartOptions, Option<String>), (String, usize)> {
+        chart::parse(&self.text)
     }
 
     /// What the map is to show, or message and byte of the fault.

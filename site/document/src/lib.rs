@@ -53,6 +53,7 @@ mod raw;
 mod terms;
 
 mod boxes;
+mod chart;
 mod kpi;
 mod map;
 mod objective;

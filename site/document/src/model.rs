@@ -156,6 +156,8 @@ pub enum Piece {
     ServiceMap(Box<MapBlock>),
     /// What is promised of services.
     Objectives(Vec<Objective>),
+    /// Measurements over time.
+    Chart(Box<ChartBlock>),
     /// An inline figure, `[< 200 ms](kpi:response-time)`.
     Figure(Box<Kpi>),
     /// A block of the author's that could not be read: shown as source with its finding.
@@ -191,6 +193,60 @@ pub struct MapBlock {
     pub caption: String,
     /// What it shows.
     pub options: MapOptions,
+}
+
+/// A chart in a page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChartBlock {
+    /// Counts the page's charts from 0.
+    pub index: usize,
+    /// Its title, else the heading above it.
+    pub title: String,
+    /// The service that it is about.
+    pub service: Option<ServiceId>,
+    /// What it shows.
+    pub options: ChartOptions,
+}
+
+/// What a chart shows, and how.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChartOptions {
+    /// Words above it.
+    pub title: Option<String>,
+    /// Its lines; at least one.
+    pub lines: Vec<ChartLine>,
+    /// Unit of the queries' results: `s`, `ratio`, `1/s`, `bytes`, or free text.
+    pub unit: String,
+    /// How far it reaches back, seconds.
+    pub range_s: Option<u32>,
+    /// A bound in the base unit.
+    pub threshold: Option<f64>,
+    /// How its lines are drawn.
+    pub style: ChartStyle,
+}
+
+/// What one or several lines of a chart show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChartLine {
+    /// Name in the legend, in which `{{label}}` stands for a label's value; may be empty.
+    pub name: String,
+    /// PromQL in base units, with `$window` for a span that no two points leave anything out of.
+    pub query: String,
+}
+
+/// How a chart's lines are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartStyle {
+    /// As lines.
+    #[default]
+    Line,
+    /// As lines with the area below them.
+    Area,
+    /// As bars that stand on each other.
+    Bar,
+    /// As areas that stand on each other.
+    Stacked,
 }
 
 /// Which part of the map is shown, and how.

@@ -6,8 +6,8 @@ use crate::findings::{Findings, Origin, place_of};
 use crate::frontmatter::{self, Above};
 use crate::terms::{BookTerms, Terms};
 use crate::{
-    CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Objective, Page, Piece,
-    Section, body, checks, containers, encoding, kpi, links, suggest,
+    ChartBlock, CodeCache, Config, DiagramBlock, GlossaryEntry, Kpi, Link, MapBlock, Objective,
+    Page, Piece, Section, body, checks, containers, encoding, kpi, links, suggest,
 };
 use diagnostics::{Code, SourceFile};
 use std::borrow::Cow;
@@ -321,6 +321,14 @@ impl Page {
                 _ => &[],
             };
             found.iter().map(move |objective| (section, objective))
+        })
+    }
+
+    /// Every chart of the page, by its index.
+    pub fn charts(&self) -> impl Iterator<Item = &ChartBlock> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Chart(block) => Some(&**block),
+            _ => None,
         })
     }
 

@@ -20,6 +20,7 @@ use output::{MANIFEST, Output};
 use pages::{Navigation, Site};
 use phases::Phases;
 use rayon::prelude::*;
+use snapshot::Charts;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -61,6 +62,10 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
     let config = read.config();
     let address = Address::parse(options.base_url.as_deref().or(config.base_url.as_deref()))?;
     let evidence = options.snapshot.as_deref().map(snapshot::take).transpose()?;
+    let charts = match options.snapshot.as_deref() {
+        Some(url) => snapshot::charts(url, &book)?,
+        None => Charts::new(),
+    };
     let output = Output::open(&dest)?;
     let (assets, navigation) = (theme::read(&options.dir, config), Navigation::new(&book));
     let site = Site {
@@ -73,12 +78,13 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
         url: address.url.clone(),
         now_ms: evidence.as_ref().map_or_else(now_ms, |evidence| evidence.at),
         at: None,
+        charts: &[],
         kept: None,
         asked: &[],
     };
     phases.end("prepare");
 
-    write_pages(&output, &site, evidence.as_ref(), &phases)?;
+    write_pages(&output, &site, (evidence.as_ref(), &charts), &phases)?;
     pages::extras(&site).par_iter().try_for_each(|path| {
         let html = pages::render_extra(&site, path, evidence.as_ref());
         html.map_or(Ok(()), |html| output.write(path, html.as_bytes()))
@@ -117,12 +123,14 @@ pub fn run(options: &Options, talk: Talk) -> anyhow::Result<ExitCode> {
 fn write_pages(
     output: &Output,
     site: &Site,
-    evidence: Option<&Evidence>,
+    (evidence, charts): (Option<&Evidence>, &Charts),
     phases: &Phases,
 ) -> anyhow::Result<()> {
+    let measured = |page: &Page| charts.get(&page.id).map_or(&[][..], Vec::as_slice);
     let counter = phases.counter(site.book.pages.len());
     let written = site.book.pages.par_iter().try_for_each(|page| -> anyhow::Result<()> {
-        let html = pages::render_page(site, page, evidence, &[], false);
+        let site = Site { charts: measured(page), ..site.clone() };
+        let html = pages::render_page(&site, page, evidence, &[], false);
         output.write(&page.path, html.as_bytes())?;
         output.write(&extras::markdown_path(page), page.file.text().as_bytes())?;
         counter.tick();
@@ -132,7 +140,8 @@ fn write_pages(
     written?;
     if let (Some(first), false) = (site.book.pages.first(), has_index(site.book)) {
         let index = Page { path: "index.html".to_owned(), ..(**first).clone() };
-        let html = pages::render_page(site, &index, evidence, &[], false);
+        let site = Site { charts: measured(first), ..site.clone() };
+        let html = pages::render_page(&site, &index, evidence, &[], false);
         output.write("index.html", html.as_bytes())?;
     }
     Ok(())

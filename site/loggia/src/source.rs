@@ -225,8 +225,11 @@ impl Source {
     fn check_queries(&self, book: &Book) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for page in &book.pages {
-            for kpi in page.kpis() {
-                let Some(query) = &kpi.query else { continue };
+            let of_kpis = page.kpis().filter_map(|kpi| Some((kpi.query.as_ref()?, &kpi.label)));
+            let of_charts = page.charts().flat_map(|chart| {
+                chart.options.lines.iter().map(move |line| (&line.query, &chart.title))
+            });
+            for (query, label) in of_kpis.chain(of_charts) {
                 let Err(error) = promql::Query::parse(&query.replace("$window", "1m")) else {
                     continue;
                 };
@@ -235,10 +238,10 @@ impl Source {
                 else {
                     continue;
                 };
-                let place = place_of_query(file.text(), query, &kpi.label);
+                let place = place_of_query(file.text(), query, label);
                 found.push(
                     Diagnostic::at(Code::Query, file, place, format!("{error}"))
-                        .with_label(format!("the query of `{}`", kpi.label))
+                        .with_label(format!("the query of `{label}`"))
                         .with_help(
                             "the query must be PromQL; `$window` stands for the window of time",
                         ),

@@ -30,6 +30,10 @@ pub fn cells_for_page(site: &Site, page: &Page, evidence: &Evidence) -> Cells {
         map::cells(&mut cells, &evidence.map, evidence.window);
     }
     objectives::page_cells(&mut cells, page, evidence);
+    let root = site.root(&page.path);
+    for (index, drawn) in site.charts.iter().enumerate() {
+        cells.extend(chart::cells(index, drawn, &root));
+    }
     let Some(found) = evidence.pages.get(&page.id) else { return with_shape(cells) };
     for (id, strip) in &found.strips {
         strip_cells(&mut cells, id, strip, page, evidence);

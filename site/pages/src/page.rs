@@ -7,7 +7,7 @@ use crate::objectives;
 use crate::overlay::{self, Overlay, encode};
 use crate::problems::{broken, render_problems, written};
 use crate::spots::{Spot, spots};
-use crate::{Cells, Site, cells_for_page, drift, extras, figure_page, live, map};
+use crate::{Cells, Site, cells_for_page, chart, drift, extras, figure_page, live, map};
 use askama::Template;
 use diagnostics::Diagnostic;
 use document::{DiagramBlock, Hero, Kpi, Page, Piece};
@@ -127,6 +127,7 @@ impl<'a> Body<'a> {
             Piece::ServiceMap(block) => {
                 map::figure(self.site, &self.root, block, self.evidence, self.values)
             }
+            Piece::Chart(block) => chart::block(self.site, &self.root, block, self.values),
             Piece::Objectives(objectives) => objectives::block(
                 self.site,
                 &self.root,

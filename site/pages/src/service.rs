@@ -166,7 +166,7 @@ pub fn render_service(site: &Site, view: &ServiceView, evidence: &Evidence) -> S
         ranges: ranges(site.at, view.span),
         when: zoomed(site.at, view.span).then(|| when(view.span)),
         when_short: format!("{} to {}", clock(view.span.from), clock(view.span.to)),
-        now: site.at.map_or_else(|| "?".to_owned(), |at| format!("?at={at}")),
+        now: "?".to_owned(),
         charts: drawn(0, &view.charts),
         saturation: drawn(view.charts.len(), &view.saturation),
         unmeasured: &view.unmeasured,
@@ -292,7 +292,8 @@ pub(crate) fn ranges(at: Option<i64>, span: ChartSpan) -> Vec<Range> {
     let one = |seconds: &u32| {
         let short = short(*seconds);
         let href = match at {
-            Some(at) => format!("?at={at}&from={}", at - i64::from(*seconds) * 1000),
+            // Links of a moment keep it by themselves.
+            Some(at) => format!("?from={}", at - i64::from(*seconds) * 1000),
             None => format!("?from=now-{}", short.replace(' ', "")),
         };
         let ends = span.live || at == Some(span.to);

@@ -1,9 +1,10 @@
 //! What all pages of one book have in common.
 
-use crate::{Assets, Navigation};
+use crate::{Assets, Chart, Navigation};
 use document::Book;
 
 /// A book with everything that its pages need apart from their own content.
+#[derive(Clone)]
 pub struct Site<'a> {
     /// The book.
     pub book: &'a Book,
@@ -21,6 +22,8 @@ pub struct Site<'a> {
     pub base: String,
     /// Where the site will stand on the web, ending in `/`, where that is known: `https://example.org/docs/`.
     pub url: Option<String>,
+    /// The charts of the page that is shown, in the order of its fences; none where nothing is measured.
+    pub charts: &'a [Chart],
     /// The moment that is shown, in milliseconds since 1970.
     pub now_ms: i64,
     /// The same when a reader chose a moment of the past: links within the site keep it, and nothing

@@ -144,6 +144,15 @@ pub(super) const CASES: &[Case] = &[
         &[("a.md", "# A\n\n```glossary\n- term: B\n  definition: C\n```\n")],
     ),
     (
+        "L065",
+        &[("a.md", "# A\n\n```chart\nquery: up\ntype: pie\n```\n")],
+        "a.md",
+        5,
+        7,
+        1,
+        &[("a.md", "# A\n\n```chart\nquery: up\ntype: bar\n```\n")],
+    ),
+    (
         "L016",
         &[
             SHOP,

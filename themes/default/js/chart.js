@@ -59,7 +59,9 @@ export function charting() {
   });
   addEventListener("popstate", () => {
     // Pages of the book are put in place by `travel`.
-    if (document.body.dataset.kind !== "book" && charts.length) void arrive();
+    if (document.body.dataset.kind === "book" || !charts.length) return;
+    if ("at" in document.body.dataset || new URL(location.href).searchParams.has("at")) return;
+    void arrive();
   });
 }
 

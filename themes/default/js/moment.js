@@ -41,7 +41,8 @@ export function moments() {
   document.addEventListener("click", follow, true);
   document.addEventListener("submit", submit);
   document.addEventListener("toggle", (event) => event.target === bar() && opened(), true);
-  addEventListener("popstate", () => document.body.dataset.kind === "live" && location.reload());
+  // Without a moment on either side it is a zoom, which `chart` follows.
+  addEventListener("popstate", () => document.body.dataset.kind === "live" && (past() || new URL(location.href).searchParams.has("at") || !document.querySelector("figure.plot")) && location.reload());
   const any = { group: "Time", when: () => !!bar() };
   shortcut("m", "Look at another moment", toggle, any);
   shortcut("[", "A minute back", () => step(-60), any);

@@ -4,7 +4,7 @@ use super::{Body, services};
 use crate::fences::Fence;
 use crate::frontmatter::split_words;
 use crate::html::escape;
-use crate::{DiagramBlock, MapBlock, Piece, Section, headings};
+use crate::{ChartBlock, DiagramBlock, MapBlock, Piece, Section, headings};
 use diagnostics::{Code, Severity};
 use pulldown_cmark::{Alignment, HeadingLevel};
 use std::ops::Range;
@@ -18,6 +18,9 @@ const OBJECTIVES_HELP: &str = "write `name:` with `target: 99.9%`, `window: 30d`
     or an OpenSLO document";
 const MAP_HELP: &str = "write nothing, or any of `caption: ...`, `focus: orders`, \
      `groups: owner` (or `layer`) and `direction: down` (or `right`)";
+
+const CHART_HELP: &str = "write `query:` with PromQL, or `series:` with a list of `name` and `query`, and any of \
+     `title`, `unit`, `range: 6h`, `threshold`, `type` (line, area, bar or stacked) and `service`";
 
 impl Body<'_, '_, '_, '_> {
     /// A term that is defined: mdBook gives it an id too, from the same row of numbers.
@@ -258,6 +261,25 @@ impl Body<'_, '_, '_, '_> {
                 self.broken(fence, Code::Block, at, message, Some(OBJECTIVES_HELP.to_owned()));
             }
         }
+    }
+
+    pub(super) fn chart(&mut self, fence: &Fence) {
+        let (options, named) = match fence.chart() {
+            Ok(read) => read,
+            Err((message, at)) => {
+                let message = format!("the chart cannot be read: {message}");
+                return self.broken(fence, Code::Chart, at, message, Some(CHART_HELP.to_owned()));
+            }
+        };
+        let place = self.origin.span(&fence.span);
+        let named: Vec<String> = named.into_iter().collect();
+        let service = services(&named, place, self.config, self.findings).pop();
+        let above = self.open_sections.last().map(|at| self.out.sections[*at].title.clone());
+        let title = options.title.clone().or(above).unwrap_or_default();
+        let index = self.charts;
+        self.charts += 1;
+        let block = ChartBlock { index, title, service, options };
+        self.writer().piece(Piece::Chart(Box::new(block)));
     }
 
     pub(super) fn broken(

@@ -30,6 +30,7 @@ impl Body<'_, '_, '_, '_> {
             Kind::Glossary => self.glossary(&fence),
             Kind::ServiceMap => self.service_map(&fence),
             Kind::Objectives => self.objectives(&fence),
+            Kind::Chart => self.chart(&fence),
             Kind::Boxes => self.writer().piece(Piece::BoxDrawing(boxes::render(&fence.text))),
             Kind::Math => self.math_fence(&fence),
             Kind::Code => {

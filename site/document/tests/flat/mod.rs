@@ -25,6 +25,7 @@ fn one(page: &Page, piece: &Piece) -> String {
             .map(|entry| format!("<i>{}: {}</i>", escape(&entry.term), escape(&entry.definition)))
             .collect(),
         Piece::BoxDrawing(html) => format!("<pre class=\"boxes\">{html}</pre>"),
+        Piece::Chart(block) => format!("<figure>{}</figure>", escape(&block.title)),
         Piece::ServiceMap(block) => format!("<figure>{}</figure>", escape(&block.caption)),
         Piece::Objectives(objectives) => objectives
             .iter()

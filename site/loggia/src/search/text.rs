@@ -128,6 +128,7 @@ fn piece_text(piece: &Piece, stripper: &mut Stripper, out: &mut String) {
             push_words(out, &objective.target);
         }),
         Piece::Figure(kpi) => push_words(out, &kpi.value),
+        Piece::Chart(block) => push_words(out, &block.title),
         Piece::ServiceMap(block) => push_words(out, &block.caption),
         // Terms are documents of their own.
         _ => {}

@@ -9,7 +9,7 @@
 mod alerts;
 mod api;
 mod changes;
-mod charts;
+pub(crate) mod charts;
 mod engines;
 mod events;
 mod explore;

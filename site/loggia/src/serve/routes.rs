@@ -3,8 +3,8 @@
 use super::seen::Seen;
 use super::shown::Shown;
 use super::{
-    App, alerts, api, charts, events, explore, figures, logs, map, search, store, timeline, trace,
-    traces, views, watch,
+    App, alerts, api, charts, engines, events, explore, figures, logs, map, search, store,
+    timeline, trace, traces, views, watch,
 };
 use crate::build::extras;
 use axum::Router;
@@ -200,6 +200,9 @@ async fn show_page(app: &Arc<App>, page: &Arc<Page>, uri: &Uri) -> Response {
     let shown = app.shown();
     let problems = shown.problems(&page.id);
     let (site, kept) = (seen.site(app, &shown), shown.is_kept(&page.id));
+    let span = events::span_of(app, seen.moment);
+    let drawn = engines::waiting(app, || charts::of_page(app, page, span, seen.at()));
+    let site = pages::Site { charts: &drawn, ..site };
     seen.html(pages::render_page(&site, page, Some(&seen.evidence), &problems, kept))
 }
 

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Traces listed on a service page.
-const RECENT_TRACES: usize = 12;
+const RECENT_TRACES: usize = 10;
 /// Log records listed there.
 const LOG_TAIL: usize = 10;
 /// Traces of which the slowest are listed.
@@ -39,6 +39,7 @@ pub(super) fn site<'a>(app: &App, shown: &'a Shown) -> Site<'a> {
         url: None,
         now_ms: now_ms(),
         at: None,
+        charts: &[],
         kept: super::seen::kept(app),
         asked: &[],
     }
@@ -70,7 +71,9 @@ fn cells_of(
     (evidence, graph): (&Evidence, Option<&ServiceGraph>),
 ) -> Option<Cells> {
     if let Some(page) = shown.book.page(&view.page) {
-        return Some(pages::cells_for_page(site, page, evidence));
+        let drawn = waiting(app, || charts::of_page(app, page, view.span, site.at));
+        let site = Site { charts: &drawn, ..site.clone() };
+        return Some(pages::cells_for_page(&site, page, evidence));
     }
     if view.page == "live/map" {
         return Some(pages::cells_for_map(site, evidence));

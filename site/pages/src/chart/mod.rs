@@ -4,6 +4,7 @@
 //! the open page. The drawing is a square of 1000 units that is stretched to whatever room there is, so
 //! its words stand beside it in HTML and never grow or shrink with it.
 
+mod block;
 mod data;
 mod m4;
 mod outline;
@@ -14,6 +15,7 @@ use crate::{Cell, Cells};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+pub(crate) use block::block;
 pub use data::{chart_csv, chart_json};
 pub use m4::m4;
 use scale::Scale;

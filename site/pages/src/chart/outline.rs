@@ -94,6 +94,9 @@ fn bars(span: ChartSpan, line: &Drawn, scale: &Scale) -> String {
     area
 }
 
+/// Height of the band at the top that says how long something lasted.
+const BAND: f64 = 40.0;
+
 /// Stretches without a gap.
 fn runs(line: &Drawn, span: ChartSpan) -> Vec<Vec<(i64, (f64, f64))>> {
     let step = usual_step(line).max(span.step);
@@ -138,7 +141,7 @@ pub(super) fn marks(chart: &Chart, kind: MarkKind) -> String {
             Some(until) if until >= span.from && mark.at <= span.to => {
                 let left = span.x(mark.at).clamp(0.0, SIDE);
                 let right = span.x(until).clamp(0.0, SIDE).max(left + 2.0);
-                let _ = write!(path, "M{left:.1},0H{right:.1}V1000H{left:.1}Z");
+                let _ = write!(path, "M{left:.1},0H{right:.1}V{BAND}H{left:.1}Z");
             }
             _ => {}
         }

@@ -85,6 +85,7 @@ pub(crate) fn site<'a>(book: &'a Book, assets: &'a Assets) -> Site<'a> {
         url,
         now_ms: NOW,
         at: None,
+        charts: &[],
         kept: Some((NOW - 3_600_000, NOW)),
         asked: &[],
     }

@@ -153,7 +153,8 @@ pub(in crate::serve) fn compared(
         let since = nth.checked_sub(1).map_or(i64::MIN / 2, |before| changes[before].at);
         let room_s = (until - mark.at).min(mark.at - since) / 1000;
         // Tens of seconds: a change of just now would be asked for anew at every tick.
-        let window_s = room_s.clamp(COMPARED_S.1, COMPARED_S.0) / 10 * 10;
+        let window_s = room_s.clamp(COMPARED_S.1, COMPARED_S.0);
+        let window_s = if window_s < 60 { window_s / 10 * 10 } else { window_s / 60 * 60 };
         let ready = mark.at + window_s * 1000 <= now;
         Change {
             mark: (*mark).clone(),

@@ -3,6 +3,7 @@
 //! `views`, `explore` and the API say what they want as [`Asked`]; `pages` draws what comes out.
 
 mod api;
+mod book;
 mod changes;
 mod saturation;
 mod service;
@@ -18,6 +19,8 @@ use telemetry::{AskError, StepRange};
 use traces::TraceId;
 
 pub(super) use api::{csv, json};
+pub(super) use book::of_page;
+pub(crate) use book::{kind, snapshot_source};
 pub(super) use changes::{compared, marks};
 pub(super) use saturation::saturation;
 pub(super) use service::{charts, instances, routes};
