@@ -10,8 +10,8 @@ use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::config::Config;
@@ -121,6 +121,14 @@ impl Metrics {
     pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         let gauges =
             IntGaugeVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
+        self.register(gauges.clone());
+        gauges
+    }
+
+    /// As [`Metrics::gauges`], for durations in seconds.
+    pub fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        let gauges =
+            GaugeVec::new(Opts::new(name, help), labels).expect("the name and labels are valid");
         self.register(gauges.clone());
         gauges
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use chassis::clock::now_ms;
 use chassis::{Chassis, CrashPoints, Metrics, Tasks};
 use contracts::orders::OrderState;
-use prometheus::{IntCounterVec, IntGauge};
+use prometheus::{Gauge, IntCounterVec, IntGauge};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ struct Figures {
     placed: IntCounterVec,
     steps: IntCounterVec,
     open: IntGauge,
-    oldest: IntGauge,
+    oldest: Gauge,
 }
 
 impl Figures {
@@ -71,10 +71,13 @@ impl Figures {
                 &["step", "outcome"],
             ),
             open: metrics.gauge("orders_pending", "Orders whose saga has not ended yet."),
-            oldest: metrics.gauge(
-                "orders_saga_oldest_milliseconds",
-                "Age of the oldest saga that has not ended yet; 0 when all have.",
-            ),
+            oldest: metrics
+                .seconds(
+                    "orders_saga_oldest_seconds",
+                    "Age of the oldest saga that has not ended yet; 0 when all have.",
+                    &[],
+                )
+                .with_label_values::<&str>(&[]),
         }
     }
 }
@@ -141,7 +144,8 @@ impl Sagas {
         }
         let (open, oldest_ms) = self.orders.count_open().await?;
         self.figures.open.set(open);
-        self.figures.oldest.set(oldest_ms.map_or(0, |placed_ms| (now_ms - placed_ms).max(0)));
+        let age_ms = oldest_ms.map_or(0, |placed_ms| (now_ms - placed_ms).max(0));
+        self.figures.oldest.set(age_ms as f64 / 1e3);
         Ok(())
     }
 

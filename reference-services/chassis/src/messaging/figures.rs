@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec};
+use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGaugeVec};
 
 use crate::clock::now_ms;
 use crate::metrics::Metrics;
@@ -84,7 +84,7 @@ impl Figures {
 struct Gauges {
     in_flight: IntGaugeVec,
     dead: IntGaugeVec,
-    lag_ms: IntGaugeVec,
+    lag: GaugeVec,
     outbox: IntGaugeVec,
 }
 
@@ -94,10 +94,10 @@ pub(super) fn start(messaging: &Messaging, chassis: &Chassis) {
     let gauges = Gauges {
         in_flight: gauge("messaging_in_flight", "Events that wait here to be handled.", PRODUCER),
         dead: gauge("messaging_dead_letters", "Events that were given up and lie here.", PRODUCER),
-        lag_ms: gauge(
-            "messaging_lag_milliseconds",
+        lag: chassis.metrics.seconds(
+            "messaging_lag_seconds",
             "Age of the oldest event that waits here; 0 when none does.",
-            PRODUCER,
+            &[PRODUCER],
         ),
         outbox: gauge(
             "messaging_outbox_position",
@@ -135,8 +135,8 @@ impl Gauges {
             self.in_flight.with_label_values(&producer).set(tally.in_flight);
             self.dead.with_label_values(&producer).set(tally.dead);
             let oldest = waiting.iter().find(|(name, _)| *name == tally.producer);
-            let lag = oldest.map_or(0, |(_, published_ms)| (now_ms() - published_ms).max(0));
-            self.lag_ms.with_label_values(&producer).set(lag);
+            let lag_ms = oldest.map_or(0, |(_, published_ms)| (now_ms() - published_ms).max(0));
+            self.lag.with_label_values(&producer).set(lag_ms as f64 / 1e3);
         }
         Ok(())
     }
