@@ -139,7 +139,8 @@ fn the_page_has_figures(url: &str) {
     // What the server sends first holds the figures already.
     let html = get(&format!("{url}/")).unwrap().text();
     assert!(html.contains("data-cell=\"kpi.response-time.value\""));
-    within("every drawn call between services is seen", SOON, || {
+    // The last of them come when the carrier has fetched and brought the first orders.
+    within("every drawn call between services is seen", 2 * SOON, || {
         let page = &snapshot(url)["page"];
         let edges = page["diagrams"][0]["edges"].as_object().cloned().unwrap_or_default();
         edges.len() >= 18 && edges.values().all(|edge| edge["state"] == "confirmed")
