@@ -78,6 +78,17 @@ await withBrowser(async (_browser, open) => {
   await page.waitForURL(/from=\d{4}-.*to=\d{4}-/);
   check((await page.locator(".problem").count()) === 0, "the part cannot be searched");
 
+  step("local time and back");
+  const there = await open(`${url}/live/logs`, { timezoneId: "Asia/Kolkata" });
+  const time = there.locator(".logs [data-ms]").first();
+  const utc = await time.innerText();
+  await there.locator("[data-zone]").click();
+  const minutes = (text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5));
+  const shift = (minutes(await time.innerText()) - minutes(utc) + 1440) % 1440;
+  check(shift === 330 && (await time.innerText()).slice(6) === utc.slice(6), `${utc} became ${await time.innerText()}`);
+  await there.locator("[data-zone]").click();
+  check((await time.innerText()) === utc, "UTC is not back");
+
   step("to the span and back");
   await page.goto(`${url}/live/logs?q=order+begins`);
   await page.locator(".logs summary").first().click();

@@ -64,6 +64,8 @@ impl LogsTemplate<'_> {
 pub(crate) struct LogRow<'a> {
     pub(crate) clock: String,
     pub(crate) date: String,
+    /// Milliseconds since 1970.
+    pub(crate) ms: i64,
     pub(crate) severity: &'static str,
     pub(crate) state: &'static str,
     pub(crate) service: &'a str,
@@ -183,6 +185,7 @@ pub(crate) fn log_row<'a>(
     LogRow {
         clock: format!("{}.{:03}", clock(ms), ms.rem_euclid(1000)),
         date: date_time(ms),
+        ms,
         severity,
         state,
         service: record.service(),

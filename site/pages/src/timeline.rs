@@ -66,6 +66,7 @@ pub(crate) struct Mark {
 pub(crate) struct Entry {
     pub(crate) clock: String,
     pub(crate) date: String,
+    pub(crate) ms: i64,
     pub(crate) kind: &'static str,
     pub(crate) state: &'static str,
     pub(crate) subject: String,
@@ -199,6 +200,7 @@ fn entry(
     Entry {
         clock: clock(one.at),
         date: date_time(one.at),
+        ms: one.at,
         kind: one.kind.word(),
         state: match (one.kind, one.until) {
             (HappeningKind::Alert | HappeningKind::Down, None) => "down",

@@ -19,6 +19,7 @@ import { tail } from "./tail.js";
 import { terms } from "./terms.js";
 import { forget, go, travel } from "./travel.js";
 import { waterfall } from "./waterfall.js";
+import { zone } from "./zone.js";
 
 moved();
 document.documentElement.dataset.modules = "";
@@ -57,3 +58,4 @@ steps();
 waterfall();
 scatter();
 tail();
+zone();

@@ -4,6 +4,7 @@ import { onArrive, say } from "./arrive.js";
 import { brush } from "./brush.js";
 import { shortcut } from "./keys.js";
 import { roving } from "./steps.js";
+import { zones } from "./zone.js";
 
 /** Between two looks, in milliseconds; longer after one that failed. */
 const LOOK_MS = 1000;
@@ -43,6 +44,7 @@ function add() {
   const rows = list();
   for (const row of fresh.children) row.setAttribute("data-fresh", "");
   rows.prepend(fresh);
+  zones();
   while (rows.children.length > SHOWN_MAX) rows.lastElementChild?.remove();
   fresh = new DocumentFragment();
   waiting = 0;
