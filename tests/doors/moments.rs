@@ -8,8 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{get, send, within};
 
 const SOON: Duration = Duration::from_secs(30);
-const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia]\n[output.loggia.services.shop]\n\
-                    [output.loggia.services.bank]\n";
+const TOML: &str = "[book]\nsrc = \".\"\n[output.loggia]\nrules = [\"rules.yml\"]\n[output.loggia.services.shop]\n\
+                    [output.loggia.services.bank]\n[output.loggia.alerts]\nevaluation-interval = \"1s\"\n";
+/// Two rules of one name, told apart by their labels alone.
+const RULES: &str = "groups:\n- name: shop\n  rules:\n  - {alert: Slow, expr: shop_seconds > 0.2, \
+                     labels: {severity: page}}\n  - {alert: Slow, expr: shop_seconds > 0.3, labels: \
+                     {severity: ticket}}\n";
 const PAGE: &str = "# Shop\n\n## Speed {#speed services=\"shop\"}\n\nIt answers in \
                     [< 200 ms](kpi:answer-time).\n\n```kpi-grid\n[{\"id\": \"answer-time\", \
                     \"label\": \"Answer time\", \"value\": \"< 200ms\", \"query\": \
@@ -26,6 +30,14 @@ fn snapshot(url: &str, more: &str) -> Value {
 
 fn verdict(snapshot: &Value) -> &str {
     snapshot["page"]["kpis"][0]["verdict"].as_str().unwrap_or_default()
+}
+
+/// Alerts that fire.
+fn firing(url: &str, at: &str) -> usize {
+    let evidence = get(&format!("{url}/api/live/evidence{at}")).unwrap().json().unwrap();
+    let rules = evidence["alerts"]["rules"].as_array().unwrap().clone();
+    let alerts = rules.iter().flat_map(|rule| rule["alerts"].as_array().unwrap());
+    alerts.filter(|alert| alert["state"] == "firing").count()
 }
 
 /// A call from the shop to the bank that happened now.
@@ -55,6 +67,7 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("book.toml"), TOML).unwrap();
     fs::write(dir.path().join("index.md"), PAGE).unwrap();
+    fs::write(dir.path().join("rules.yml"), RULES).unwrap();
     let target = Target::start();
     target.say(Some("shop_seconds 0.05\n"));
     let (_program, url) = target.serve(dir.path());
@@ -66,6 +79,7 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
     target.say(Some("shop_seconds 0.5\n"));
     call(&url);
     within("the claim is violated", SOON, || verdict(&snapshot(&url, "")) == "violated");
+    within("both alerts fire", SOON, || firing(&url, "") == 2);
     within("the call is seen", SOON, || {
         let drift = get(&format!("{url}/api/live/drift")).unwrap().text();
         drift.contains("\"state\":\"confirmed\"")
@@ -83,6 +97,8 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
         assert_eq!(then["cells"]["kpi.answer-time.reason"]["t"], reason);
         let drift = get(&format!("{url}/api/live/drift?at={at}")).unwrap().text();
         assert!(drift.contains(&format!("\"state\":\"{edge}\"")), "{at} {edge}: {drift}");
+        let alerts = if word == "holds" { 0 } else { 2 };
+        assert_eq!(firing(&url, &format!("?at={at}")), alerts, "alerts at {at}");
         let page = get(&format!("{url}/?at={at}")).unwrap().text();
         assert!(page.contains(reason) && page.contains("back to live"), "{page}");
         assert!(page.contains(&format!("href=\"/live/services/shop?at={at}\"")), "{page}");

@@ -7,7 +7,7 @@ use document::Book;
 use evidence::{AlertSeen, AlertState, Alerts, ServiceEvidence};
 use promql::Value;
 use series::{Labels, METRIC_NAME};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use telemetry::{MetricsEngine as _, StepRange};
 
 /// For so long an alert that is over is still shown, milliseconds.
@@ -33,12 +33,14 @@ pub(super) fn seen(app: &App, book: &Book, services: &[ServiceEvidence], at: i64
     let firing = instant(app, "ALERTS{alertstate=\"firing\"}", at);
     let pending = instant(app, "ALERTS{alertstate=\"pending\"}", at);
     let over = ended(app, &firing, at);
+    // Several rules may have one name; what their labels do not tell apart is told once.
+    let mut told = BTreeSet::new();
     for rule in &mut alerts.rules {
         let now = std::mem::take(&mut rule.alerts);
         rule.at = None;
         rule.error = None;
         let mut add = |key: &Key, state: AlertState, since: i64| {
-            if key.0 != rule.name {
+            if key.0 != rule.name || !fits(&rule.labels, &key.1) || !told.insert((key.clone(), state)) {
                 return;
             }
             let known = now.iter().find(|alert| alert.labels == key.1);
@@ -59,6 +61,14 @@ pub(super) fn seen(app: &App, book: &Book, services: &[ServiceEvidence], at: i64
         over.iter().for_each(|(key, ended)| add(key, AlertState::Resolved, *ended));
     }
     alerts
+}
+
+/// Whether an alert has the labels that its rule gives, as far as these are no templates.
+fn fits(rule: &BTreeMap<String, String>, alert: &BTreeMap<String, String>) -> bool {
+    let has = |(name, value): (&String, &String)| {
+        value.contains("{{") || alert.get(name).is_some_and(|said| said == value)
+    };
+    rule.iter().all(has)
 }
 
 /// When alerts fired between two times: name, beginning and end, milliseconds since 1970, the oldest first.
