@@ -40,7 +40,10 @@ pub(super) fn seen(app: &App, book: &Book, services: &[ServiceEvidence], at: i64
         rule.at = None;
         rule.error = None;
         let mut add = |key: &Key, state: AlertState, since: i64| {
-            if key.0 != rule.name || !fits(&rule.labels, &key.1) || !told.insert((key.clone(), state)) {
+            if key.0 != rule.name
+                || !fits(&rule.labels, &key.1)
+                || !told.insert((key.clone(), state))
+            {
                 return;
             }
             let known = now.iter().find(|alert| alert.labels == key.1);
