@@ -49,7 +49,7 @@ pub(in crate::serve) fn charts(
         line("all", format!("(sum({failed}) or 0 * sum({all})) / sum({all})")),
         line(
             "{{http_request_method}} {{http_route}}",
-            format!("(sum by ({BY_ROUTE}) ({failed}) / sum by ({BY_ROUTE}) ({all})) > 0"),
+            format!("sum by ({BY_ROUTE}) ({failed}) / sum by ({BY_ROUTE}) ({all})"),
         ),
     ];
     let durations = vec![quantile("p50", "0.5"), quantile("p95", "0.95"), quantile("p99", "0.99")];
