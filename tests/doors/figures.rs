@@ -218,8 +218,9 @@ fn what_was_not_asked_yet_is_loading() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = listener.local_addr().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let toml =
-        format!("[book]\nsrc = \".\"\n[output.loggia.telemetry]\nmetrics = \"http://{silent}\"\n");
+    let toml = format!(
+        "[book]\nsrc = \".\"\n[output.loggia]\nmetrics = {{ url = \"http://{silent}\", timeout = \"30s\" }}\n"
+    );
     fs::write(dir.path().join("book.toml"), toml).unwrap();
     fs::write(dir.path().join("index.md"), page()).unwrap();
     let (_program, url) = serve(dir.path());
@@ -286,7 +287,9 @@ fn a_sentence_leads_to_the_span_and_back() {
              shop_answer_seconds_bucket{{le=\"+Inf\"}} {count}\nshop_answer_seconds_count {count}\nshop_answer_seconds_sum {count}\n# EOF\n"
         )));
         let own = get(&format!("{url}/live/figures/answer")).unwrap().text();
-        element(&own, "fig.answer.verdict").0 == "holds" && own.contains("Counted in it")
+        element(&own, "fig.answer.verdict").0 == "holds"
+            && own.contains("Counted in it")
+            && own.contains("class=\"line s0\"")
     });
     let documented =
         || get(&format!("{url}/live/traces/{TRACE}")).unwrap().text().contains("#promises");
