@@ -78,6 +78,8 @@ struct Looking<'a> {
 }
 
 type Lines = Vec<(Labels, Vec<(i64, f64)>)>;
+/// When each version of a service ran, milliseconds since 1970.
+type Versions = BTreeMap<String, Vec<(i64, i64)>>;
 
 impl Looking<'_> {
     fn timeline(&self) -> Timeline {
@@ -174,8 +176,7 @@ impl Looking<'_> {
     }
 
     fn deployed(&self, lines: &Lines) -> Vec<Happening> {
-        let mut jobs: BTreeMap<&str, (&Labels, BTreeMap<String, Vec<(i64, i64)>>)> =
-            BTreeMap::new();
+        let mut jobs: BTreeMap<&str, (&Labels, Versions)> = BTreeMap::new();
         for (labels, points) in lines {
             let version = ["service_version", "version"].map(|name| labels.value(name));
             let Some(version) = version.into_iter().find(|version| !version.is_empty()) else {
@@ -185,7 +186,7 @@ impl Looking<'_> {
             let times = job.1.entry(version.to_owned()).or_default();
             times.extend(episodes(points, self.step_ms()));
         }
-        let of_job = |(job, (labels, versions)): (&str, (&Labels, BTreeMap<_, _>))| {
+        let of_job = |(job, (labels, versions)): (&str, (&Labels, Versions))| {
             let service = self.service(labels);
             let happening = |(at, old, new): (i64, String, String)| Happening {
                 at,
