@@ -87,7 +87,7 @@ await withBrowser(async (_browser, open) => {
 
   step("from there to a trace over at least 3 services");
   const place = await until("a trace over 3 services is listed", async () => {
-    const counts = await page.locator("main table:has(a[href*='/live/traces/']) tbody tr").evaluateAll((rows) => rows.map((row) => Number(row.cells[4]?.textContent)));
+    const counts = await page.locator("main table:has(a[href*='/live/traces/']) tbody tr").evaluateAll((rows) => rows.map((row) => row.querySelectorAll("td.shares .of").length));
     const at = counts.findIndex((count) => count >= 3);
     if (at >= 0) return { at };
     await page.reload();
