@@ -187,7 +187,7 @@ mod tests {
             ("query: a\nrange: 2000d\n", "`2000d` is no range", 9),
             ("query: a\nthreshold: much\n", "`much` is no number", 9),
             ("query: \"\"\n", "a query is empty", 0),
-            ("series: [{name: a}]\n", "query", 9),
+            ("series: [{name: a}]\n", "query", 10),
         ] {
             let (message, place) = parse(text).expect_err(text);
             assert!(message.contains(words), "{text}: {message}");
