@@ -14,6 +14,20 @@ const send = async (count, severity = 9) => {
   check(answer.ok, `the receiver says ${answer.status}`);
 };
 
+/** Where an element is as soon as it stays there: pages scroll smoothly. @param {import("playwright-core").Locator} element */
+async function atRest(element) {
+  let last = -1;
+  let box;
+  await until("the page is at rest", async () => {
+    await new Promise((wake) => setTimeout(wake, 150));
+    box = await element.boundingBox();
+    const rests = box.y === last;
+    last = box.y;
+    return rests;
+  });
+  return box;
+}
+
 await withBrowser(async (_browser, open) => {
   step("values narrow the search, and again widen it");
   await send(60);
@@ -47,6 +61,7 @@ await withBrowser(async (_browser, open) => {
   await page.locator("[data-tail-new]").click();
   check((await page.locator(".logs > li").first().innerText()).includes(`tail ${sent}`), "they are at the top");
   await until("the reader is at the top", async () => (await page.locator(".logs > li").first().boundingBox()).y > 0);
+  await atRest(page.locator(".logs > li").first());
 
   step("whoever reads a record by keyboard keeps it");
   await page.keyboard.press("j");
@@ -54,7 +69,7 @@ await withBrowser(async (_browser, open) => {
   await page.keyboard.press("Enter");
   const open1 = page.locator(".logs details[open]");
   check((await open1.count()) === 1, "Enter opens the record");
-  const place = await open1.boundingBox();
+  const place = await atRest(open1);
   await send(3);
   await until("3 wait", async () => (await page.locator("[data-tail-new]").innerText()) === "3 new");
   check(Math.abs((await open1.boundingBox()).y - place.y) < 1, "the record moved");

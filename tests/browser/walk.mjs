@@ -72,7 +72,7 @@ await withBrowser(async (_browser, open) => {
   step("the range of its charts changes, and stays live");
   await page.getByRole("navigation", { name: "Range" }).getByRole("link", { name: "5 m", exact: true }).click();
   await page.waitForURL("**from=now-5m");
-  check((await page.locator('main .plot-area[aria-label*="over the last 5 min"]').count()) >= 3, "three charts over 5 minutes");
+  await until("three charts over 5 minutes", async () => (await page.locator('main .plot-area[aria-label*="over the last 5 min"]').count()) >= 3);
   const line = page.locator("main .plot path.line").first();
   const drawn = await line.getAttribute("d");
   await until("the chart moves on", async () => (await line.getAttribute("d")) !== drawn);
