@@ -6,7 +6,7 @@
 //!    the producer's feed (`GET /internal/outbox`) from where it stopped.
 //! 3. The consumer writes what was delivered into its table `inbox`, together
 //!    with how far it has read. An event that it has is not written again.
-//! 4. [`consumer`] handles events in the order of their key. The effect and the
+//! 4. `consumer` handles events in the order of their key. The effect and the
 //!    note that it was handled are one transaction.
 //! 5. What fails is tried again, later and later, and given up as a dead letter
 //!    in the end. Dead letters are listed and redriven under `/internal`.
