@@ -165,6 +165,9 @@ fn charts_show_what_was_measured() {
         answer.text()
     };
     within("the samples are there", SOON, || text("/api/live/chart?query=depth").contains("900"));
+    within("the service is known", SOON, || {
+        get(&format!("{url}/live/services/shop")).is_ok_and(|answer| answer.status == 200)
+    });
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let now = i64::try_from(now).unwrap();
 

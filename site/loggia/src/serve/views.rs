@@ -104,7 +104,7 @@ fn cells_of(
     };
     let service = evidence.services.iter().find(|service| service.id.0 == name)?;
     let moment = Moment { at: site.at, ..Moment::default() };
-    let usual = || Span::of(moment, usual_range_ms(app, evidence.at), evidence.at);
+    let usual = || Span::of(moment, usual_range_ms(app, evidence.at), now_ms());
     let span = view.span.unwrap_or_else(usual);
     let view = service_view(app, &shown.book, service, (evidence, graph), span);
     Some(pages::cells_for_service(site, &view, evidence))
@@ -172,7 +172,7 @@ pub(super) async fn service(
         );
     };
     let shown = app.shown();
-    let span = Span::of(seen.moment, usual_range_ms(&app, evidence.at), evidence.at);
+    let span = Span::of(seen.moment, usual_range_ms(&app, evidence.at), now_ms());
     let view = service_view(&app, &shown.book, service, (&evidence, seen.graph()), span);
     seen.html(pages::render_service(&seen.site(&app, &shown), &view, &evidence))
 }
