@@ -2,14 +2,14 @@
 //! and in a browser what readers do with them.
 
 use crate::browser;
+use crate::target::Target;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tests::{Program, binary, free_port, get, run_to_end, within};
+use tests::{binary, get, run_to_end, within};
 
 const SOON: Duration = Duration::from_secs(60);
 const STEP_S: i64 = 15;
@@ -81,33 +81,6 @@ fn exposition(end_s: i64) -> String {
     text + "# EOF\n"
 }
 
-fn target(runtime: &tokio::runtime::Runtime) -> String {
-    let body: Arc<OnceLock<String>> = Arc::default();
-    let answer = move || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let body = body.get_or_init(|| exposition(i64::try_from(now).unwrap())).clone();
-        let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        async move { ([(axum::http::header::CONTENT_TYPE, kind)], body) }
-    };
-    let router = axum::Router::new().route("/metrics", axum::routing::get(answer));
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let addr = listener.local_addr().unwrap();
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    addr.to_string()
-}
-
-fn serve(dir: &Path, target: &str) -> (Program, String) {
-    fs::write(dir.join("index.md"), BOOK).unwrap();
-    let port = free_port();
-    let mut command = Command::new(binary("loggia"));
-    command.arg("serve").arg(dir).args(["--no-watch", "--in-memory"]);
-    command.args(["--otlp-grpc-port", "0", "--otlp-http-port", "0", "--port", &port.to_string()]);
-    command.args(["--scrape", &format!("shop=http://{target}/metrics")]);
-    let mut program = Program::start(&mut command).unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    (program, format!("http://127.0.0.1:{port}"))
-}
-
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
@@ -157,8 +130,11 @@ fn check_table(url: &str, query: &str, ends: (i64, i64)) {
 
 #[test]
 fn charts_show_what_was_measured() {
-    let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-    let (_program, url) = serve(dir.path(), &target(&runtime));
+    let (dir, target) = (tempfile::tempdir().unwrap(), Target::start());
+    fs::write(dir.path().join("index.md"), BOOK).unwrap();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    target.say(Some(&exposition(i64::try_from(since.as_secs()).unwrap())));
+    let (_program, url) = target.serve(dir.path());
     let text = |path: &str| {
         let answer = get(&format!("{url}{path}")).unwrap();
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

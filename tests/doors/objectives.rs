@@ -2,16 +2,15 @@
 //! same rules over the same samples.
 
 use crate::browser;
+use crate::target::Target;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::{Program, binary, foreign, free_port, get, run_to_end, within};
 
-const SOON: Duration = Duration::from_secs(30);
 const STEP_MS: i64 = 15_000;
 /// Ten minutes.
 const SAMPLES: i64 = 40;
@@ -130,30 +129,11 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap()
 }
 
-/// A target that answers every scrape with the same: its samples end when it is first asked.
-fn target(runtime: &tokio::runtime::Runtime) -> String {
-    let body: Arc<OnceLock<String>> = Arc::default();
-    let answer = move || {
-        let body = body.get_or_init(|| exposition(now_ms())).clone();
-        async move { body }
-    };
-    let router = axum::Router::new().route("/metrics", axum::routing::get(answer));
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let addr = listener.local_addr().unwrap();
-    runtime.spawn(async move { axum::serve(listener, router).await });
-    addr.to_string()
-}
-
-fn serve(dir: &Path, target: &str) -> (Program, String) {
+/// A server of the book, and samples that end now.
+fn serve(dir: &Path, target: &Target) -> (Program, String) {
     fs::write(dir.join("index.md"), BOOK).unwrap();
-    let port = free_port();
-    let mut command = Command::new(binary("loggia"));
-    command.arg("serve").arg(dir).args(["--no-watch", "--in-memory"]);
-    command.args(["--otlp-grpc-port", "0", "--otlp-http-port", "0", "--port", &port.to_string()]);
-    command.args(["--scrape", &format!("shop=http://{target}/metrics")]);
-    let mut program = Program::start(&mut command).unwrap();
-    program.wait_for("Ctrl-C", SOON).unwrap();
-    (program, format!("http://127.0.0.1:{port}"))
+    target.say(Some(&exposition(now_ms())));
+    target.serve(dir)
 }
 
 fn objectives(url: &str) -> Value {
@@ -175,8 +155,8 @@ fn close(a: f64, b: f64) -> bool {
 
 #[test]
 fn promises_are_measured() {
-    let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-    let (_program, url) = serve(dir.path(), &target(&runtime));
+    let (dir, target) = (tempfile::tempdir().unwrap(), Target::start());
+    let (_program, url) = serve(dir.path(), &target);
     let settled = |answer: &Value| {
         let burn = |id: &str| value(&of(answer, id)["burns"][0]["short"]).is_some();
         let known = |id: &str| value(&of(answer, id)["value"]).is_some();
@@ -259,8 +239,7 @@ fn a_real_prometheus_evaluates_the_same_rules_to_the_same_numbers() {
     let (Some(prometheus), Some(promtool)) = (foreign("prometheus"), foreign("promtool")) else {
         return;
     };
-    let (dir, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-    let target = target(&runtime);
+    let (dir, target) = (tempfile::tempdir().unwrap(), Target::start());
     let (_program, url) = serve(dir.path(), &target);
     let rules = get(&format!("{url}/api/live/objectives/rules.yml")).unwrap();
     let file = dir.path().join("rules.yml");
@@ -276,7 +255,8 @@ fn a_real_prometheus_evaluates_the_same_rules_to_the_same_numbers() {
     let config = dir.path().join("prometheus.yml");
     let yaml = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 900ms}}\nrule_files: [rules.yml]\nscrape_configs:\n  \
-         - job_name: shop\n    static_configs: [{{targets: ['{target}']}}]\n"
+         - job_name: shop\n    static_configs: [{{targets: ['{}']}}]\n",
+        target.address()
     );
     fs::write(&config, yaml).unwrap();
     let port = free_port();

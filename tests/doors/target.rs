@@ -39,6 +39,11 @@ impl Target {
         Self { body, address, _runtime: runtime }
     }
 
+    /// `HOST:PORT`, for others that scrape it too.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What it says from now on, OpenMetrics when it ends so; `None` is an error.
     pub(crate) fn say(&self, body: Option<&str>) {
         *self.body.lock().unwrap() = body.map(str::to_owned);

@@ -3,6 +3,7 @@
 //! `evidence` says what is stated and measured, `loggia` fetches the history and the traces. Keys: `fig.ID.*`, and those of
 //! the chart.
 
+use crate::by_verdict::{self, Choice};
 use crate::cells::Cells;
 use crate::chart::{self, ChartFrame};
 use crate::figures::{self, clock, duration};
@@ -49,12 +50,6 @@ struct Row<'a> {
     href: String,
     /// Where else it is stated: title and address.
     places: Vec<(String, String)>,
-}
-
-struct Choice {
-    text: String,
-    href: String,
-    current: bool,
 }
 
 #[derive(Template)]
@@ -182,30 +177,9 @@ pub fn render_figures(site: &Site, evidence: &Evidence, shown: &str) -> String {
     let verdict = |figure: &StatedFigure| {
         figure.statements[0].measured(evidence).map_or(Verdict::Unproven, |found| found.verdict)
     };
-    let mut choices = vec![Choice {
-        text: format!("all {}", all.len()),
-        href: format!("{}live/figures", frame.root),
-        current: true,
-    }];
-    for one in [
-        Verdict::Violated,
-        Verdict::AtRisk,
-        Verdict::Holds,
-        Verdict::NoData,
-        Verdict::Stale,
-        Verdict::Unproven,
-    ] {
-        let (word, name) = figures::verdict(one);
-        let count = all.iter().filter(|figure| verdict(figure) == one).count();
-        let current = shown == name;
-        if count > 0 || current {
-            choices[0].current &= !current;
-            let href = format!("{}live/figures?show={name}", frame.root);
-            choices.push(Choice { text: format!("{word} {count}"), href, current });
-        }
-    }
-    let every = choices[0].current;
-    let listed = all.iter().filter(|one| every || figures::verdict(verdict(one)).1 == shown);
+    let verdicts: Vec<Verdict> = all.iter().map(verdict).collect();
+    let choices = by_verdict::choices(&format!("{}live/figures", frame.root), shown, &verdicts);
+    let listed = all.iter().filter(|one| by_verdict::is_shown(shown, verdict(one)));
     let rows = listed.map(|figure| Row {
         key: format!("fig.{}", figure.id),
         label: &figure.label,

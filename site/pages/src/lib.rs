@@ -10,6 +10,7 @@
 mod alerts;
 mod assets;
 mod bundle;
+mod by_verdict;
 mod cells;
 mod chart;
 mod drift;

@@ -2,6 +2,7 @@
 //!
 //! `evidence` measures and judges; here its numbers get words, bars and live cells. Keys: `slo.ID.*`.
 
+use crate::by_verdict::{self, Choice};
 use crate::cells::{Cell, Cells, Values};
 use crate::chart::{self, ChartFrame};
 use crate::figures::{self, amount, cell, duration, figure_cell, number};
@@ -49,13 +50,6 @@ struct ObjectivesTemplate<'a> {
     none_at_all: bool,
 }
 
-/// A part of the list that can be chosen.
-struct Choice {
-    text: String,
-    href: String,
-    current: bool,
-}
-
 #[derive(Template)]
 #[template(path = "objective.html")]
 struct ObjectiveTemplate<'a> {
@@ -80,31 +74,9 @@ struct AlertRow {
 pub fn render_objectives(site: &Site, evidence: &Evidence, shown: &str) -> String {
     let cells = cells_for_objectives(site, evidence);
     let frame = Frame::new(site, &place("live/objectives", "Objectives"), Some(evidence), &cells);
-    let state = |one: &ObjectiveEvidence| figures::verdict(one.verdict).1;
-    let mut choices = vec![Choice {
-        text: format!("all {}", evidence.objectives.len()),
-        href: format!("{}live/objectives", frame.root),
-        current: true,
-    }];
-    for verdict in [
-        Verdict::Violated,
-        Verdict::AtRisk,
-        Verdict::Holds,
-        Verdict::NoData,
-        Verdict::Stale,
-        Verdict::Unproven,
-    ] {
-        let (word, name) = figures::verdict(verdict);
-        let count = evidence.objectives.iter().filter(|one| one.verdict == verdict).count();
-        let current = shown == name;
-        if count > 0 || current {
-            choices[0].current &= !current;
-            let href = format!("{}live/objectives?show={name}", frame.root);
-            choices.push(Choice { text: format!("{word} {count}"), href, current });
-        }
-    }
-    let all = choices[0].current;
-    let listed = evidence.objectives.iter().filter(|one| all || state(one) == shown);
+    let verdicts: Vec<Verdict> = evidence.objectives.iter().map(|one| one.verdict).collect();
+    let choices = by_verdict::choices(&format!("{}live/objectives", frame.root), shown, &verdicts);
+    let listed = evidence.objectives.iter().filter(|one| by_verdict::is_shown(shown, one.verdict));
     written(&ObjectivesTemplate {
         rows: listed.map(|one| row(site, &frame.root, one)).collect(),
         choices,
