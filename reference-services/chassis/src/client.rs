@@ -31,7 +31,7 @@ use crate::propagation;
 use crate::telemetry::SPANS;
 
 /// Idle connections that are kept open to each peer.
-pub const MAX_IDLE_CONNECTIONS: usize = 16;
+pub const MAX_IDLE_CONNECTIONS: usize = 64;
 
 /// How long an idle connection is kept.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -269,6 +269,19 @@ impl Client {
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
+    }
+
+    /// Sends a call once, to a replica of the caller's choice, and never again:
+    /// for callers that know the replicas and decide themselves about repetition.
+    /// `attempt` counts from 1 how often the call has been sent.
+    pub async fn call_at(
+        &self,
+        call: &Call,
+        address: SocketAddr,
+        attempt: u32,
+        deadline: Instant,
+    ) -> Result<Reply, CallError> {
+        self.attempt(call, address, attempt, deadline).await
     }
 
     async fn attempt(

@@ -19,6 +19,8 @@ pub mod variables {
     pub const DATA_DIR: &str = "CLOUDSCALE_DATA_DIR";
     /// Peers as `name=address` pairs with commas between them.
     pub const PEERS: &str = "CLOUDSCALE_PEERS";
+    /// Address of the fleet that tells which replicas there are, if there is one.
+    pub const DISCOVERY: &str = "CLOUDSCALE_DISCOVERY";
     /// Version that this replica says it is.
     pub const VERSION: &str = "CLOUDSCALE_VERSION";
     /// Log filter, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -58,6 +60,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Peers by service name.
     pub peers: BTreeMap<String, SocketAddr>,
+    /// Where the fleet tells which replicas there are; none: those in `peers`.
+    pub discovery: Option<SocketAddr>,
     /// Where spans go, for example `http://127.0.0.1:4317`; none: nowhere.
     pub otlp_endpoint: Option<String>,
     /// Log filter, for example `info` or `orders=debug,info`.
@@ -104,6 +108,9 @@ impl Config {
             data_dir: get(variables::DATA_DIR)
                 .map_or_else(|| PathBuf::from("data").join(name), PathBuf::from),
             peers: peers(&get(variables::PEERS).unwrap_or_default())?,
+            discovery: get(variables::DISCOVERY)
+                .map(|value| address(variables::DISCOVERY, &value))
+                .transpose()?,
             otlp_endpoint: get(variables::OTLP_ENDPOINT),
             log_filter: get(variables::LOG).unwrap_or_else(|| "info".to_owned()),
             log_format: log_format(get(variables::LOG_FORMAT))?,
@@ -193,6 +200,7 @@ mod tests {
             (variables::LISTEN, "localhost"),
             (variables::PEERS, "auth"),
             (variables::PEERS, "auth=here"),
+            (variables::DISCOVERY, "here"),
             (variables::LOG_FORMAT, "xml"),
             (variables::SEED, "x"),
         ];

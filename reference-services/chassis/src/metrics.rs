@@ -133,6 +133,21 @@ impl Metrics {
         gauges
     }
 
+    /// Durations in seconds that are far from those of requests: with upper bounds of their own.
+    pub fn durations(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        bounds_s: &[f64],
+    ) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(bounds_s.to_vec());
+        let histogram =
+            HistogramVec::new(options, labels).expect("the name, labels and bounds are valid");
+        self.register(histogram.clone());
+        histogram
+    }
+
     /// As [`Metrics::counter`], for a metric that several parts of a service
     /// count in: whoever asks first registers it.
     pub(crate) fn shared_counter(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {

@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::{
 };
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -126,6 +127,16 @@ fn resource(config: &Config) -> Resource {
             KeyValue::new("service.instance.id", config.instance.clone()),
         ])
         .build()
+}
+
+/// Notes on the current span that something happened, with what is to say about it.
+pub fn note(name: &'static str, attributes: &[(&'static str, &'static str)]) {
+    let span = tracing::Span::current();
+    if span.is_none() {
+        return;
+    }
+    let attributes = attributes.iter().map(|&(key, value)| KeyValue::new(key, value));
+    span.add_event(name, attributes.collect());
 }
 
 /// The current trace's id in hexadecimal, when there is one.

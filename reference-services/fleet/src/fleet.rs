@@ -227,6 +227,7 @@ impl Fleet {
             (variables::INSTANCE, member.instance.clone()),
             (variables::DATA_DIR, data_dir.display().to_string()),
             (variables::PEERS, peers(listening)),
+            (variables::DISCOVERY, self.discovery.to_string()),
             (variables::VERSION, self.plan.version.clone()),
             (variables::LOG, self.plan.log.clone()),
         ];

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// those that concern only a process and its supervisor.
 pub mod variables {
     pub use chassis::config::variables::{
-        DATA_DIR, INSTANCE, LISTEN, LOG, OTLP_ENDPOINT, PEERS, VERSION,
+        DATA_DIR, DISCOVERY, INSTANCE, LISTEN, LOG, OTLP_ENDPOINT, PEERS, VERSION,
     };
 
     /// How many sockets are handed over, from descriptor 3 on.

@@ -1,26 +1,48 @@
 //! The gateway's routes, as data: what is open to the outside, who may call it,
-//! which service answers, and how long that may take.
+//! which service answers, how long that may take, and what the pipeline does to
+//! the request and its answer. `api` mounts them; nothing else knows a path.
 
 use std::time::Duration;
 
 use contracts::accounts::ROLE_CUSTOMER;
 use http::Method;
 
-/// One route.
-#[derive(Debug, Clone)]
+/// One route. Made with [`get`] and [`post`], and what differs from the usual.
+#[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// The method.
-    pub method: Method,
-    /// The path outside, with `{id}` for what varies.
+    pub verb: Verb,
+    /// The path outside, with `{id}` for what varies. Its first part is the version.
     pub path: &'static str,
-    /// The path at the peer, where it is another one.
-    pub upstream: Option<&'static str>,
+    /// The path at the peer, with the same parts that vary.
+    pub upstream: &'static str,
     /// The service that answers.
     pub peer: &'static str,
     /// Who may call it.
     pub guard: Guard,
-    /// How long the peer may take.
+    /// How long the peer may take, repetitions included.
     pub timeout: Duration,
+    /// Largest body that is read, in bytes.
+    pub max_body: usize,
+    /// How long an answer may be given again.
+    pub cache: Caching,
+    /// Other answers that are put into this one.
+    pub parts: &'static [Part],
+    /// How the answer is rewritten.
+    pub shape: Shape,
+}
+
+/// The methods of the routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET`: may be sent again.
+    Get,
+    /// `POST`: may be sent again with an idempotency key only.
+    Post,
+    /// `PUT`: may be sent again.
+    Put,
+    /// `DELETE`: may be sent again.
+    Delete,
 }
 
 /// Who may call a route.
@@ -32,40 +54,163 @@ pub enum Guard {
     Role(&'static str),
 }
 
+/// Whether an answer is kept for others who ask the same. Only answers of open
+/// routes are: they say the same to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// Never.
+    No,
+    /// Until an event of the catalog tells of a change, and for so long at most.
+    UntilChanged(Duration),
+}
+
+/// Another answer that is put into an order's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The field that it becomes.
+    pub name: &'static str,
+    /// The service that has it.
+    pub peer: &'static str,
+    /// Its path there; `{id}` is what the field `key` says.
+    pub path: &'static str,
+    /// The field of the first answer that names it; without it, there is none.
+    pub key: &'static str,
+}
+
+/// How an answer is rewritten on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// As the peer gave it.
+    AsItIs,
+    /// Version 2: money as `{"amount": "12.50", "currency": "EUR"}`, times as
+    /// RFC 3339, `status` for `state`.
+    Two,
+}
+
 /// Time for reads and for logging in.
 pub const SHORT: Duration = Duration::from_secs(3);
 
 /// Time for placing an order or calling it off: longer than `orders` waits for a saga.
 pub const LONG: Duration = Duration::from_secs(8);
 
-const CUSTOMER: Guard = Guard::Role(ROLE_CUSTOMER);
+/// Largest body of a request, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Longest time that an answer about products is given again.
+pub const KEPT: Duration = Duration::from_secs(30);
+
+const PAYMENT: Part =
+    Part { name: "payment", peer: "payments", path: "/v1/payments/{id}", key: "payment" };
+const SHIPMENT: Part =
+    Part { name: "shipment", peer: "shipping", path: "/v1/shipments/{id}", key: "id" };
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
-    route(Method::POST, "/v1/register", None, "auth", Guard::Open, SHORT),
-    route(Method::POST, "/v1/login", None, "auth", Guard::Open, SHORT),
-    route(Method::GET, "/v1/me", Some("/v1/sessions/introspect"), "auth", CUSTOMER, SHORT),
-    route(Method::POST, "/v1/orders", None, "orders", CUSTOMER, LONG),
-    route(Method::GET, "/v1/orders", None, "orders", CUSTOMER, SHORT),
-    route(Method::GET, "/v1/orders/{id}", None, "orders", CUSTOMER, SHORT),
-    route(Method::POST, "/v1/orders/{id}/cancel", None, "orders", CUSTOMER, LONG),
-    route(Method::GET, "/v1/products", None, "catalog", Guard::Open, SHORT),
-    route(Method::GET, "/v1/products/{sku}", None, "catalog", Guard::Open, SHORT),
-    route(Method::GET, "/v1/categories", None, "catalog", Guard::Open, SHORT),
-    route(Method::POST, "/v1/quotes", None, "shipping", Guard::Open, SHORT),
-    route(Method::GET, "/v1/shipments/{id}", None, "shipping", CUSTOMER, SHORT),
-    route(Method::GET, "/v1/payments/{id}", None, "payments", CUSTOMER, SHORT),
+    post("/v1/register", "auth"),
+    post("/v1/login", "auth"),
+    get("/v1/me", "auth").at("/v1/sessions/introspect").customer(),
+    post("/v1/orders", "orders").customer().within(LONG),
+    get("/v1/orders", "orders").customer(),
+    get("/v1/orders/{id}", "orders").customer(),
+    post("/v1/orders/{id}/cancel", "orders").customer().within(LONG),
+    get("/v1/products", "catalog").kept(),
+    get("/v1/products/{sku}", "catalog").kept(),
+    get("/v1/categories", "catalog").kept(),
+    post("/v1/quotes", "shipping"),
+    get("/v1/shipments/{id}", "shipping").customer(),
+    get("/v1/payments/{id}", "payments").customer(),
+    get("/v2/products/{sku}", "catalog").at("/v1/products/{sku}").kept().shaped(Shape::Two),
+    get("/v2/orders/{id}", "orders")
+        .at("/v1/orders/{id}")
+        .customer()
+        .with(&[PAYMENT, SHIPMENT])
+        .shaped(Shape::Two),
 ];
 
-const fn route(
-    method: Method,
-    path: &'static str,
-    upstream: Option<&'static str>,
-    peer: &'static str,
-    guard: Guard,
-    timeout: Duration,
-) -> Route {
-    Route { method, path, upstream, peer, guard, timeout }
+/// A `GET` that everybody may send.
+pub const fn get(path: &'static str, peer: &'static str) -> Route {
+    route(Verb::Get, path, peer)
+}
+
+/// A `POST` that everybody may send.
+pub const fn post(path: &'static str, peer: &'static str) -> Route {
+    route(Verb::Post, path, peer)
+}
+
+const fn route(verb: Verb, path: &'static str, peer: &'static str) -> Route {
+    Route {
+        verb,
+        path,
+        upstream: path,
+        peer,
+        guard: Guard::Open,
+        timeout: SHORT,
+        max_body: MAX_BODY,
+        cache: Caching::No,
+        parts: &[],
+        shape: Shape::AsItIs,
+    }
+}
+
+impl Route {
+    /// For customers only.
+    #[must_use]
+    pub const fn customer(mut self) -> Self {
+        self.guard = Guard::Role(ROLE_CUSTOMER);
+        self
+    }
+
+    /// The peer has it at another path.
+    #[must_use]
+    pub const fn at(mut self, upstream: &'static str) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
+    /// The peer may take so long.
+    #[must_use]
+    pub const fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The answer is kept until the catalog tells of a change.
+    #[must_use]
+    pub const fn kept(mut self) -> Self {
+        self.cache = Caching::UntilChanged(KEPT);
+        self
+    }
+
+    /// Other answers are put into this one.
+    #[must_use]
+    pub const fn with(mut self, parts: &'static [Part]) -> Self {
+        self.parts = parts;
+        self
+    }
+
+    /// The answer is rewritten.
+    #[must_use]
+    pub const fn shaped(mut self, shape: Shape) -> Self {
+        self.shape = shape;
+        self
+    }
+}
+
+impl Verb {
+    /// As HTTP has it.
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Delete => Method::DELETE,
+        }
+    }
+
+    /// Whether sending it twice does what sending it once does (RFC 9110, 9.2.2).
+    pub const fn idempotent(self) -> bool {
+        !matches!(self, Self::Post)
+    }
 }
 
 #[cfg(test)]
@@ -79,16 +224,30 @@ mod tests {
             .filter(|route| route.guard == Guard::Open)
             .map(|route| route.path)
             .collect();
-        let looking_around = ["/v1/products", "/v1/products/{sku}", "/v1/categories", "/v1/quotes"];
+        let looking_around = [
+            "/v1/products",
+            "/v1/products/{sku}",
+            "/v1/categories",
+            "/v1/quotes",
+            "/v2/products/{sku}",
+        ];
         assert_eq!(open[..2], ["/v1/register", "/v1/login"]);
         assert_eq!(open[2..], looking_around);
     }
 
     #[test]
-    fn what_varies_stays_where_it_is() {
+    fn the_table_is_sound() {
+        let vary = |path: &str| path.matches('{').count();
         for route in ROUTES {
-            let moved = route.upstream.is_some() && route.path.contains('{');
-            assert!(!moved, "{} varies and is answered at another path", route.path);
+            let Route { path, upstream, .. } = *route;
+            assert_eq!(vary(path), vary(upstream), "{path} is answered at {upstream}");
+            assert!(["/v1/", "/v2/"].iter().any(|version| path.starts_with(version)), "{path}");
+            if route.cache != Caching::No {
+                let sound = route.guard == Guard::Open && route.verb == Verb::Get;
+                assert!(sound, "{path} is kept, but does not say the same to everybody");
+            }
+            let same = |other: &&Route| other.path == path && other.verb == route.verb;
+            assert_eq!(ROUTES.iter().filter(same).count(), 1, "{path} is there twice");
         }
     }
 }

@@ -1,23 +1,46 @@
-//! CloudScale's only door. Every request passes the same pipeline: rate limit,
-//! token check, route. The gateway holds no data of its own.
+//! CloudScale's only door. Every request passes the same stages, and so does its
+//! answer ([`pipeline`]); the services behind are kept from being overrun and
+//! their failures from spreading ([`upstream`]). The gateway holds no data of its
+//! own.
 
 #![forbid(unsafe_code)]
 
 mod api;
 pub mod domain;
+mod invariants;
 pub mod limit;
+pub mod pipeline;
+pub mod upstream;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chassis::{App, Callers, Chassis, Config, Verifier};
+use tokio::sync::watch;
 
 pub use limit::{Limiter, Limits};
+pub use upstream::{Found, Policies};
+
+use pipeline::State;
+use pipeline::stages::Stages;
+use upstream::{Figures, Upstreams, discovery};
 
 /// The service's name.
 pub const NAME: &str = "gateway";
 
 /// How often clients that have been quiet are forgotten.
 pub const FORGET_EVERY: Duration = Duration::from_secs(10);
+
+/// What a gateway can be given other than its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How often clients may call.
+    pub limits: Limits,
+    /// The bounds on calls to each service.
+    pub policies: Policies,
+    /// Where the replicas are told; none: as the configuration says.
+    pub replicas: Option<watch::Receiver<Vec<Found>>>,
+}
 
 /// Runs the service until it is told to stop (SIGTERM or Ctrl-C).
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -26,11 +49,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 /// Builds the service.
 pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
-    build_with(chassis, Limits::default()).await
+    build_from(chassis, Settings::default()).await
 }
 
 /// Builds the service with limits of the caller's choice.
 pub async fn build_with(chassis: Chassis, limits: Limits) -> anyhow::Result<App> {
+    build_from(chassis, Settings { limits, ..Settings::default() }).await
+}
+
+/// Builds the service with settings of the caller's choice.
+pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<App> {
+    let Settings { limits, policies, replicas } = settings;
     let (addresses, accounts) = (Limiter::new(limits.address), Limiter::new(limits.account));
     let forgetful = (addresses.clone(), accounts.clone());
     chassis.tasks.repeat("forget quiet clients", FORGET_EVERY, move || {
@@ -40,9 +69,26 @@ pub async fn build_with(chassis: Chassis, limits: Limits) -> anyhow::Result<App>
             accounts.forget_quiet();
         }
     });
-    let verifier = Verifier::start(&chassis);
     let refused = api::refusals(&chassis.metrics);
-    let client = chassis.client.clone();
-    let router = api::routes(api::State { client, verifier, addresses, accounts, refused });
-    Ok(App::new(router, Callers::Anybody))
+    let figures = Figures::new(&chassis.metrics, refused.clone());
+    let told = replicas.unwrap_or_else(|| discovery::start(&chassis));
+    let upstreams = Upstreams::start(&chassis, peers(), told, policies, &figures);
+    let sound = invariants::Sound { upstreams: upstreams.clone(), probes: policies.breaker.probes };
+    let state = State {
+        upstreams,
+        verifier: Verifier::start(&chassis),
+        addresses,
+        accounts,
+        refused,
+        stages: Stages::new(&chassis.metrics),
+    };
+    Ok(App::new(api::routes(state), Callers::Anybody).checks(sound))
+}
+
+/// The services that the table names.
+fn peers() -> impl Iterator<Item = &'static str> {
+    let named = domain::ROUTES.iter().flat_map(|route| {
+        std::iter::once(route.peer).chain(route.parts.iter().map(|part| part.peer))
+    });
+    named.collect::<BTreeSet<_>>().into_iter()
 }

@@ -138,7 +138,6 @@ async fn wrong_input_is_refused_with_the_field() {
         ("GET", "/v1/orders?limit=x", json, "", 400, None),
         ("GET", "/v1/orders/1", json, "", 422, Some("id")),
         ("GET", "/v1/nothing", json, "", 404, None),
-        ("GET", "/invariants", json, "", 404, None),
         ("POST", "/v1/payments", json, "{}", 404, None),
         ("DELETE", "/v1/orders", json, "", 405, None),
     ];

@@ -1,0 +1,179 @@
+//! The way of a request through the gateway, stage by stage, and the way of its
+//! answer back:
+//!
+//! 1. *rate limit* of the address
+//! 2. [`authentication`]: the token, and the route's role
+//! 3. *tenant limit* of the account
+//! 4. [`validation`]: sizes and media type
+//! 5. *routing*: the peer that the table names
+//! 6. [`transformation`] into the peer's words
+//!
+//! — the call, through [`crate::upstream`] —
+//!
+//! 7. [`aggregation`] with other answers
+//! 8. [`transformation`] into the client's words
+//! 9. *caching*: tags and what the client has already
+//! 10. [`compression`]
+//!
+//! Each stage is measured ([`stages`]). A stage that refuses ends the way.
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use chassis::{Caller, Failure, Reply, Verifier};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use prometheus::IntCounterVec;
+use uuid::Uuid;
+
+mod aggregation;
+mod authentication;
+mod compression;
+pub mod stages;
+mod transformation;
+mod validation;
+
+use crate::domain::Route;
+use crate::limit::{Limiter, Verdict};
+use crate::upstream::{Order, Upstreams};
+use stages::{Stage, Stages, Trail};
+
+/// What every request needs.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub(crate) upstreams: Upstreams,
+    pub(crate) verifier: Verifier,
+    pub(crate) addresses: Limiter<IpAddr>,
+    pub(crate) accounts: Limiter<Uuid>,
+    pub(crate) refused: IntCounterVec,
+    pub(crate) stages: Stages,
+}
+
+impl State {
+    /// Counts a request that ends before a service has seen it.
+    pub(crate) fn refuse(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
+    }
+
+    fn too_many(&self, verdict: Verdict) -> Response {
+        self.refuse("rate_limit");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let failure = Failure::new(status, "rate-limited", "too many requests")
+            .detail(format!("try again in {} s", verdict.retry_after_s))
+            .retry_after(verdict.retry_after_s);
+        with_verdict(failure.into_response(), verdict)
+    }
+}
+
+/// Leads a request through all stages.
+pub(crate) async fn run(state: &State, route: &Route, from: IpAddr, request: Request) -> Response {
+    let mut trail = Trail::begin(&state.stages);
+    let verdict = state.addresses.check(&from);
+    trail.passed(Stage::RateLimit, outcome(verdict.allowed));
+    if !verdict.allowed {
+        return state.too_many(verdict);
+    }
+    let caller = authentication::check(state, route, request.headers()).await;
+    trail.passed(Stage::Authentication, outcome(caller.is_ok()));
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(failure) => return failure.into_response(),
+    };
+    let verdict = match &caller {
+        Some(caller) => {
+            let verdict = state.accounts.check(&caller.account);
+            trail.passed(Stage::TenantLimit, outcome(verdict.allowed));
+            verdict
+        }
+        None => verdict,
+    };
+    if !verdict.allowed {
+        return state.too_many(verdict);
+    }
+    let answer = answer(state, route, tenant(caller.as_ref(), from), request, &mut trail).await;
+    with_verdict(answer.unwrap_or_else(IntoResponse::into_response), verdict)
+}
+
+/// Stages 4 to 10, for a request that may be made.
+async fn answer(
+    state: &State,
+    route: &Route,
+    tenant: u64,
+    request: Request,
+    trail: &mut Trail<'_>,
+) -> Result<Response, Failure> {
+    let inbound = validation::check(state, route, request).await;
+    trail.passed(Stage::Validation, outcome(inbound.is_ok()));
+    let inbound = inbound?;
+    trail.passed(Stage::Routing, route.peer);
+    let call = transformation::request(route, &inbound);
+    trail.passed(Stage::RequestTransformation, "passed");
+
+    let repeatable =
+        route.verb.idempotent() || inbound.headers.contains_key(contracts::IDEMPOTENCY_KEY);
+    let order = Order { call, timeout: route.timeout, repeatable, tenant };
+    let reply = state.upstreams.call(route.peer, order).await?;
+
+    trail.resume();
+    let reply = aggregation::join(&state.upstreams, route, &inbound.headers, tenant, reply).await;
+    trail.passed(Stage::Aggregation, if route.parts.is_empty() { "alone" } else { "joined" });
+    let reply = transformation::response(route, reply);
+    trail.passed(Stage::ResponseTransformation, "passed");
+    Ok(finish(&inbound.headers, reply, trail))
+}
+
+/// The answer as it travels.
+fn finish(request: &HeaderMap, reply: Reply, trail: &mut Trail<'_>) -> Response {
+    let mut headers = HeaderMap::with_capacity(10);
+    for name in transformation::RETURNED {
+        if let Some(value) = reply.headers.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    trail.passed(Stage::Caching, "none");
+    let mut body = reply.body;
+    let mut how = "as_it_is";
+    if compression::worth_it(&headers, &body) {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if compression::accepted(request) {
+            body = compression::gzip(&body);
+            compression::describe(&mut headers);
+            how = "gzip";
+        }
+    }
+    trail.passed(Stage::Compression, how);
+    let mut response = Response::new(Body::from(body));
+    (*response.status_mut(), *response.headers_mut()) = (reply.status, headers);
+    response
+}
+
+fn outcome(passed: bool) -> &'static str {
+    if passed { "passed" } else { "refused" }
+}
+
+/// Whom a request is for, as a number: the same in every gateway.
+fn tenant(caller: Option<&Caller>, from: IpAddr) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    match caller {
+        Some(caller) => caller.account.hash(&mut hasher),
+        None => from.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// Tells the client what is left (draft-ietf-httpapi-ratelimit-headers, in the
+/// form that most clients know).
+fn with_verdict(mut response: Response, verdict: Verdict) -> Response {
+    let headers = response.headers_mut();
+    let fields = [
+        ("ratelimit-limit", u64::from(verdict.limit)),
+        ("ratelimit-remaining", u64::from(verdict.remaining)),
+        ("ratelimit-reset", verdict.reset_s),
+    ];
+    for (name, value) in fields {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+    response
+}
