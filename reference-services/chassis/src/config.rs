@@ -9,6 +9,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+mod engines;
+mod secret;
+
+pub use engines::{Engines, Servers};
+pub use secret::Secret;
+
 /// The variables that a service reads.
 pub mod variables {
     /// Address to bind when no open socket was handed over.
@@ -33,6 +39,12 @@ pub mod variables {
     pub const CRASH_AT: &str = "CLOUDSCALE_CRASH_AT";
     /// Seed of whatever a service draws by chance (the simulated provider).
     pub const SEED: &str = "CLOUDSCALE_SEED";
+    /// `embedded` or `servers`.
+    pub const ENGINES: &str = "CLOUDSCALE_ENGINES";
+    /// URL of the PostgreSQL database of all services.
+    pub const POSTGRES: &str = "CLOUDSCALE_POSTGRES";
+    /// File that holds that URL instead.
+    pub const POSTGRES_FILE: &str = "CLOUDSCALE_POSTGRES_FILE";
 }
 
 /// How log lines look on standard error.
@@ -72,6 +84,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Place at which the process dies; see [`crate::crash`].
     pub crash_at: Option<String>,
+    /// What keeps its data and carries its events.
+    pub engines: Engines,
 }
 
 /// A variable that does not say what it should.
@@ -116,6 +130,7 @@ impl Config {
             log_format: log_format(get(variables::LOG_FORMAT))?,
             seed: get(variables::SEED).map(|value| seed(&value)).transpose()?,
             crash_at: get(variables::CRASH_AT),
+            engines: Engines::read(get)?,
         })
     }
 }
@@ -203,6 +218,7 @@ mod tests {
             (variables::DISCOVERY, "here"),
             (variables::LOG_FORMAT, "xml"),
             (variables::SEED, "x"),
+            (variables::ENGINES, "cloud"),
         ];
         for (variable, value) in cases {
             let message = read(&[(variable, value)]).unwrap_err().to_string();

@@ -16,14 +16,12 @@ use contracts::IDEMPOTENCY_REPLAYED;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::clock::now_ms;
 use crate::input::IdempotencyKey;
 use crate::problem::Failure;
 use crate::serve::{Chassis, Tasks};
-use crate::store::{Operation, Store};
+use crate::store::{Operation, Row, Source, Store, sql};
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -95,11 +93,11 @@ pub struct Idempotency {
 impl Idempotency {
     /// Makes the table where there is none and forgets old answers from time to time.
     pub async fn open(chassis: &Chassis, store: &Store) -> anyhow::Result<Self> {
-        let sql = "CREATE TABLE IF NOT EXISTS idempotency_keys (
+        let table = "CREATE TABLE IF NOT EXISTS idempotency_keys (
                      scope TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL,
                      status INTEGER NOT NULL, body BLOB NOT NULL, location TEXT,
                      created_ms INTEGER NOT NULL, PRIMARY KEY (scope, key)) STRICT";
-        sqlx::query(sql).execute(store.pool()).await?;
+        store.prepare(&[table]).await?;
         let this =
             Self { store: store.clone(), tasks: chassis.tasks.clone(), turns: Turns::default() };
         let purger = this.clone();
@@ -137,8 +135,12 @@ impl Idempotency {
                 }
                 Err(refusal) => Answer::json(refusal.status(), &refusal.problem()),
             };
-            this.keep(&scope, &key, &request, &answer).await?;
-            Ok(answer)
+            if this.keep(&scope, &key, &request, &answer).await? {
+                return Ok(answer);
+            }
+            // Another replica was at work on the same request and was faster.
+            let kept = this.find(&scope, &key, &request).await?;
+            kept.ok_or_else(|| Failure::unavailable("the request is being answered elsewhere", 1))
         });
         outcome.await.map_err(|error| Failure::internal(anyhow::Error::from(error)))?
     }
@@ -149,54 +151,46 @@ impl Idempotency {
         key: &IdempotencyKey,
         request: &[u8],
     ) -> Result<Option<Answer>, Failure> {
-        let sql = "SELECT request, status, body, location FROM idempotency_keys
-                   WHERE scope = ? AND key = ?";
-        let query = sqlx::query(sql).bind(scope).bind(key.as_str());
+        let query = sql("SELECT request, status, body, location FROM idempotency_keys
+                   WHERE scope = ? AND key = ?");
+        let query = query.bind(scope).bind(key.as_str());
         let operation = Operation { name: "SELECT", collection: TABLE };
-        let row = self.store.run(operation, query.fetch_optional(self.store.pool())).await?;
-        let Some(row) = row else { return Ok(None) };
-        if row.try_get::<Vec<u8>, _>("request")? != request {
-            return Err(Failure::key_reused());
+        match self.store.optional(operation, query, kept).await? {
+            Some((asked, _)) if asked != request => Err(Failure::key_reused()),
+            found => Ok(found.map(|(_, answer)| answer)),
         }
-        Ok(Some(answer(&row)?))
     }
 
+    /// False: an answer is kept already.
     async fn keep(
         &self,
         scope: &str,
         key: &IdempotencyKey,
         request: &[u8],
         answer: &Answer,
-    ) -> Result<(), Failure> {
-        let sql = "INSERT INTO idempotency_keys
+    ) -> Result<bool, Failure> {
+        let insert = sql("INSERT INTO idempotency_keys
                    (scope, key, request, status, body, location, created_ms)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql)
-            .bind(scope)
-            .bind(key.as_str())
-            .bind(request)
-            .bind(answer.status.as_u16())
-            .bind(&answer.body)
-            .bind(&answer.location)
-            .bind(now_ms());
-        let write = async {
-            let mut write = self.store.begin().await?;
-            query.execute(&mut *write).await?;
-            write.commit().await
-        };
-        self.store.run(Operation { name: "INSERT", collection: TABLE }, write).await?;
-        Ok(())
+                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(scope)
+        .bind(key.as_str())
+        .bind(request)
+        .bind(answer.status.as_u16())
+        .bind(&answer.body)
+        .bind(answer.location.as_deref())
+        .bind(now_ms());
+        let operation = Operation { name: "INSERT", collection: TABLE };
+        let written = self.store.write(operation, async |write| write.execute(insert).await);
+        Ok(written.await? == 1)
     }
 
     async fn purge(&self, now_ms: i64) {
         let oldest = now_ms - i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+        let old = sql("DELETE FROM idempotency_keys WHERE created_ms < ?").bind(oldest);
         let purge = async {
             let mut write = self.store.begin().await?;
-            sqlx::query("DELETE FROM idempotency_keys WHERE created_ms < ?")
-                .bind(oldest)
-                .execute(&mut *write)
-                .await?;
-            write.commit().await
+            write.execute(old).await?;
+            anyhow::Ok(write.commit().await?)
         };
         if let Err(error) = purge.await {
             tracing::warn!(%error, "old idempotency keys were not removed");
@@ -204,11 +198,11 @@ impl Idempotency {
     }
 }
 
-fn answer(row: &SqliteRow) -> Result<Answer, Failure> {
-    let status = StatusCode::from_u16(row.try_get("status")?)
-        .map_err(|error| Failure::internal(anyhow::Error::from(error)))?;
-    let (body, location) = (row.try_get("body")?, row.try_get("location")?);
-    Ok(Answer { status, body, location, replayed: true })
+/// What was asked, and what the answer was.
+fn kept(row: &Row) -> anyhow::Result<(Vec<u8>, Answer)> {
+    let status = StatusCode::from_u16(row.get("status")?)?;
+    let (body, location) = (row.get("body")?, row.get("location")?);
+    Ok((row.get("request")?, Answer { status, body, location, replayed: true }))
 }
 
 /// One request at a time for each key, within [`MAX_WITH_ONE_KEY`] and

@@ -47,5 +47,5 @@ pub use metrics::Metrics;
 pub use problem::{Failure, field};
 pub use process::block_on;
 pub use serve::{App, Callers, Chassis, Running, Tasks, run, start};
-pub use store::{Operation, Store, Write};
+pub use store::{Migrations, Operation, Store, Write};
 pub use token::{Caller, TokenError, Verifier};

@@ -16,6 +16,7 @@ use prometheus::{
 
 use crate::config::Config;
 use crate::exemplars::Exemplars;
+use crate::store::Pool;
 use crate::telemetry::NAMESPACE;
 
 /// Upper bounds of the duration histograms, in seconds: those of the
@@ -207,7 +208,7 @@ impl Metrics {
     }
 
     /// Shows how many connections a pool has, in use and idle, whenever it is asked.
-    pub(crate) fn watch_pool(&self, name: &str, pool: sqlx::SqlitePool) {
+    pub(crate) fn watch_pool(&self, name: &str, pool: Pool) {
         let options =
             Opts::new("db_client_connection_count", "Connections of a pool, by what they do now.")
                 .const_label("db_client_connection_pool_name", name);
@@ -236,7 +237,7 @@ impl Metrics {
 /// Asks a pool for its connections at each scrape.
 struct PoolCollector {
     counts: IntGaugeVec,
-    pool: sqlx::SqlitePool,
+    pool: Pool,
 }
 
 impl Collector for PoolCollector {
@@ -245,8 +246,9 @@ impl Collector for PoolCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let idle = i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX);
-        let used = i64::from(self.pool.size()).saturating_sub(idle).max(0);
+        let (open, idle) = self.pool.counts();
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        let used = i64::from(open).saturating_sub(idle).max(0);
         for (state, count) in [("used", used), ("idle", idle)] {
             self.counts.with_label_values(&[state]).set(count);
         }

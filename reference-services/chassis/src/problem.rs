@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::store::{self, Outage};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use contracts::problem::{FieldError, MEDIA_TYPE, Problem};
@@ -195,18 +196,18 @@ impl fmt::Debug for Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::PoolTimedOut => {
-                Self::unavailable("the database is busy", 1).cause(sqlx::Error::PoolTimedOut)
-            }
-            error => Self::internal(error),
-        }
+        Self::from(anyhow::Error::from(error))
     }
 }
 
+/// 500, or 503 with `Retry-After` when the database is busy or away.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::internal(error)
+        match store::outage(&error) {
+            Some(Outage::Busy) => Self::unavailable("the database is busy", 1).cause(error),
+            Some(Outage::Away) => Self::unavailable("the database is away", 2).cause(error),
+            None => Self::internal(error),
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chassis::messaging::transport::{Delivery, HttpFeed, Transport};
+use chassis::store::{Source, sql, values};
 use chassis::{App, Call, Callers, Chassis, Client, Config, Handler, Message, Messaging};
-use chassis::{Metrics, Running, Store, Trouble, Write};
+use chassis::{Metrics, Migrations, Running, Store, Trouble, Write};
 use contracts::invariants::Report;
 use contracts::messaging::{DeadLetters, Event, Feed, Redrive, Redriven, Replay, Tally};
 use rand::rngs::StdRng;
@@ -19,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
+static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate::Migrator::DEFAULT);
 
 /// Writes what it handles into a table. Numbers that are `poison` never pass,
 /// and nothing does while `broken`.
@@ -32,8 +33,8 @@ impl Handler<Write> for Book {
         let number = event.body["number"]
             .as_i64()
             .ok_or_else(|| Trouble::Never("there is no number".to_owned()))?;
-        let sql = "INSERT INTO effects (key, number) VALUES (?, ?)";
-        sqlx::query(sql).bind(&event.key).bind(number).execute(&mut **write).await?;
+        let effect = sql("INSERT INTO effects (key, number) VALUES (?, ?)");
+        write.execute(effect.bind(&event.key).bind(number)).await?;
         if self.broken.load(Ordering::SeqCst) {
             return Err(anyhow::anyhow!("broken for now").into());
         }
@@ -106,8 +107,8 @@ impl Pair {
         let told = Arc::clone(&parts);
         let build = async move |chassis: Chassis| {
             let store = Store::open(&chassis, &MIGRATIONS).await?;
-            let sql = "CREATE TABLE effects (at INTEGER PRIMARY KEY, key TEXT, number INTEGER)";
-            sqlx::query(sql).execute(store.pool()).await?;
+            let table = "CREATE TABLE effects (at INTEGER PRIMARY KEY, key TEXT, number INTEGER)";
+            store.prepare(&[table]).await?;
             let messaging = Messaging::open(&chassis, &store).await?;
             match unruly {
                 None => messaging.subscribe(&chassis, "producer", handler),
@@ -139,8 +140,8 @@ impl Pair {
     }
 
     async fn effects(&self) -> Vec<(String, i64)> {
-        let sql = "SELECT key, number FROM effects ORDER BY at";
-        sqlx::query_as(sql).fetch_all(self.effects.pool()).await.unwrap()
+        let effects = sql("SELECT key, number FROM effects ORDER BY at");
+        self.effects.reader().all(effects, values).await.unwrap()
     }
 
     async fn tally(&self) -> Tally {
@@ -284,8 +285,8 @@ async fn a_lost_event_is_noticed() {
     };
     let before = report().await;
     assert!(before.holds && before.invariants[0].figures["delivered"] == 1, "{before:?}");
-    let sql = "UPDATE inbox_cursors SET handled = 0";
-    sqlx::query(sql).execute(pair.effects.pool()).await.unwrap();
+    let meddle = sql("UPDATE inbox_cursors SET handled = 0");
+    pair.effects.reader().execute(meddle).await.unwrap();
     let after = report().await;
     assert!(!after.holds && !after.invariants[0].holds, "{after:?}");
     let metrics = pair.client.call(Call::get("consumer", "/metrics")).await.unwrap();

@@ -3,24 +3,30 @@
 
 use anyhow::Context as _;
 use chassis::invariants::Checking;
-use chassis::{Chassis, Checks, CrashPoints, Message, Messaging, Operation, Store, Write};
+use chassis::store::{Row, Source, sql, values};
+use chassis::{
+    Chassis, Checks, CrashPoints, Message, Messaging, Migrations, Operation, Store, Write,
+};
 use contracts::invariants::Invariant;
 use contracts::money::{Currency, Money};
 use contracts::orders::{Line, Order, OrderEvent, OrderState, TOPIC};
 use contracts::shipping::ShipmentState;
 use serde_json::{Value, json};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, FORM, Fact, Phase, upcast};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+static MIGRATIONS: Migrations = Migrations::with_postgres(
+    sqlx::migrate!("./migrations"),
+    sqlx::migrate!("./migrations/postgres"),
+);
 
 const SELECT: Operation = Operation { name: "SELECT", collection: "orders" };
 const INSERT: Operation = Operation { name: "INSERT", collection: "orders" };
 const APPEND: Operation = Operation { name: "INSERT", collection: "order_facts" };
 const REBUILD: Operation = Operation { name: "SELECT", collection: "order_facts" };
+
+const BY_ID: &str = "SELECT * FROM orders WHERE id = ?";
 
 /// How long a saga may stay open when nothing is broken, in milliseconds.
 pub(crate) const ENDS_WITHIN_MS: i64 = 60_000;
@@ -62,27 +68,27 @@ impl Orders {
     /// is none. None: the key stands for another order. (The key's answer may be
     /// gone, after its time or with a process, and then only this row tells.)
     pub(crate) async fn place(&self, new: &NewOrder) -> anyhow::Result<Option<Aggregate>> {
-        let work = async {
-            let mut write = self.store.begin().await?;
-            let sql = "SELECT id FROM orders WHERE customer = ? AND idempotency_key = ?";
-            let found: Option<String> = sqlx::query_scalar(sql)
-                .bind(new.customer.to_string())
-                .bind(&new.key)
-                .fetch_optional(&mut *write)
-                .await?;
+        let mut placed = false;
+        let work = async |write: &mut Write| {
+            let known = sql("SELECT id FROM orders WHERE customer = ? AND idempotency_key = ?");
+            let known = known.bind(new.customer).bind(&new.key);
+            let found: Option<Uuid> = write.optional(known, values).await?;
             if let Some(id) = found {
-                let saga = load(&mut write, Uuid::parse_str(&id)?).await?;
+                let saga = load(write, id).await?;
                 let saga = saga.with_context(|| format!("order `{id}` has no facts"))?;
                 let order = &saga.order;
                 return Ok((order.lines == new.lines && order.total == new.total).then_some(saga));
             }
-            let saga = self.begin(&mut write, new).await?;
+            let saga = self.begin(write, new).await?;
             self.crash.at("order.written");
-            write.commit().await?;
-            self.crash.at("order.placed");
+            placed = true;
             Ok(Some(saga))
         };
-        self.store.run(INSERT, work).await
+        let saga = self.store.write(INSERT, work).await?;
+        if placed {
+            self.crash.at("order.placed");
+        }
+        Ok(saga)
     }
 
     async fn begin(&self, write: &mut Write, new: &NewOrder) -> anyhow::Result<Aggregate> {
@@ -101,8 +107,7 @@ impl Orders {
 
     /// An order from its facts.
     pub(crate) async fn load(&self, id: Uuid) -> anyhow::Result<Option<Aggregate>> {
-        let mut connection = self.store.pool().acquire().await?;
-        load(&mut connection, id).await
+        load(&mut self.store.reader(), id).await
     }
 
     /// Writes a fact. None: another one was written since `saga` was read.
@@ -112,15 +117,8 @@ impl Orders {
         fact: &Fact,
         now_ms: i64,
     ) -> anyhow::Result<Option<Aggregate>> {
-        let work = async {
-            let mut write = self.store.begin().await?;
-            let next = self.append_within(&mut write, saga, fact, now_ms).await?;
-            if next.is_some() {
-                write.commit().await?;
-            }
-            Ok(next)
-        };
-        self.store.run(APPEND, work).await
+        let work = async |write: &mut Write| self.append_within(write, saga, fact, now_ms).await;
+        self.store.write(APPEND, work).await
     }
 
     /// As [`Orders::append`], within a transaction.
@@ -151,24 +149,20 @@ impl Orders {
         pause_ms: std::ops::RangeInclusive<i64>,
         now_ms: i64,
     ) -> anyhow::Result<()> {
-        // Each attempt doubles the pause.
-        let sql = "UPDATE orders SET attempts = attempts + 1,
-                     next_try_ms = ?2 + MIN(?3 * (1 << MIN(attempts, 10)), ?4)
-                   WHERE id = ?1 AND open = 1";
-        let update = sqlx::query(sql)
-            .bind(id.to_string())
-            .bind(now_ms)
-            .bind(*pause_ms.start())
-            .bind(*pause_ms.end());
         let mut write = self.store.begin().await?;
-        update.execute(&mut *write).await?;
+        let attempts = sql("SELECT attempts FROM orders WHERE id = ? AND open = 1").bind(id);
+        let attempts: Option<u32> = write.optional(attempts, values).await?;
+        if let Some(attempts) = attempts {
+            let pause_ms = (*pause_ms.start() << attempts.min(10)).min(*pause_ms.end());
+            let sql =
+                sql("UPDATE orders SET attempts = attempts + 1, next_try_ms = ? WHERE id = ?");
+            write.execute(sql.bind(now_ms + pause_ms).bind(id)).await?;
+        }
         Ok(write.commit().await?)
     }
 
     pub(crate) async fn by_id(&self, id: Uuid) -> anyhow::Result<Option<Order>> {
-        let query = sqlx::query("SELECT * FROM orders WHERE id = ?").bind(id.to_string());
-        let row = self.store.run(SELECT, query.fetch_optional(self.store.pool())).await?;
-        row.as_ref().map(order).transpose()
+        self.store.optional(SELECT, sql(BY_ID).bind(id), order).await
     }
 
     /// At most `limit` orders of a customer, the newest first, older than `before`.
@@ -178,67 +172,58 @@ impl Orders {
         before: Option<Uuid>,
         limit: u32,
     ) -> anyhow::Result<Vec<Order>> {
-        let sql = "SELECT * FROM orders WHERE customer = ? AND id < ? ORDER BY id DESC LIMIT ?";
-        let query = sqlx::query(sql)
-            .bind(customer.to_string())
-            .bind(before.unwrap_or(Uuid::max()).to_string())
-            .bind(limit);
-        let rows = self.store.run(SELECT, query.fetch_all(self.store.pool())).await?;
-        rows.iter().map(order).collect()
+        let query = sql("SELECT * FROM orders WHERE customer = ? AND id < ?
+                   ORDER BY id DESC LIMIT ?")
+        .bind(customer)
+        .bind(before.unwrap_or(Uuid::max()))
+        .bind(limit);
+        self.store.all(SELECT, query, order).await
     }
 
     /// At most `limit` sagas that are open and due. Not traced: it looks in vain
     /// nearly every time.
     pub(crate) async fn open_sagas(&self, now_ms: i64, limit: u32) -> anyhow::Result<Vec<Uuid>> {
-        let sql = "SELECT id FROM orders WHERE open = 1 AND next_try_ms <= ?
-                   ORDER BY next_try_ms, id LIMIT ?";
-        let query = sqlx::query_scalar(sql).bind(now_ms).bind(limit);
-        let ids: Vec<String> = query.fetch_all(self.store.pool()).await?;
-        ids.iter().map(|id| Ok(Uuid::parse_str(id)?)).collect()
+        let open = sql("SELECT id FROM orders WHERE open = 1 AND next_try_ms <= ?
+                   ORDER BY next_try_ms, id LIMIT ?");
+        self.store.reader().all(open.bind(now_ms).bind(limit), values).await
     }
 
     /// The number of open sagas, and when the order of the oldest was placed.
     pub(crate) async fn count_open(&self) -> anyhow::Result<(i64, Option<i64>)> {
-        let sql = "SELECT COUNT(*), MIN(created_ms) FROM orders WHERE open = 1";
-        Ok(sqlx::query_as(sql).fetch_one(self.store.pool()).await?)
+        let open = sql("SELECT COUNT(*), MIN(created_ms) FROM orders WHERE open = 1");
+        self.store.reader().one(open, values).await
     }
 
     /// Writes the whole read model anew from the facts, and says how many orders
     /// there are and how many of them differ from what stood there before.
     pub(crate) async fn rebuild(&self) -> anyhow::Result<(u64, u64)> {
-        let work = async {
-            let mut write = self.store.begin().await?;
-            let sql = "SELECT DISTINCT order_id FROM order_facts ORDER BY order_id";
-            let ids: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *write).await?;
+        let work = async |write: &mut Write| {
+            let ids = sql("SELECT DISTINCT order_id FROM order_facts ORDER BY order_id");
+            let ids: Vec<Uuid> = write.all(ids, values).await?;
             let (mut orders, mut differ) = (0, 0);
             for id in ids {
-                let id = Uuid::parse_str(&id)?;
-                let saga = load(&mut write, id).await?.context("it has facts")?;
-                let before = sqlx::query("SELECT * FROM orders WHERE id = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(&mut *write)
-                    .await?;
-                let before = before.as_ref().map(order).transpose()?;
+                let saga = load(write, id).await?.context("it has facts")?;
+                let before = write.optional(sql(BY_ID).bind(id), order).await?;
                 orders += 1;
                 if before.as_ref() != Some(&saga.order) {
                     differ += 1;
-                    write_order(&mut write, &saga).await?;
+                    write_order(write, &saga).await?;
                 }
             }
-            let sql = "DELETE FROM orders WHERE id NOT IN (SELECT order_id FROM order_facts)";
-            differ += sqlx::query(sql).execute(&mut *write).await?.rows_affected();
-            write.commit().await?;
-            anyhow::Ok((orders, differ))
+            let gone = sql("DELETE FROM orders WHERE id NOT IN (SELECT order_id FROM order_facts)");
+            differ += write.execute(gone).await?;
+            Ok((orders, differ))
         };
-        self.store.run(REBUILD, work).await
+        self.store.write(REBUILD, work).await
     }
 
     async fn sagas_end(&self) -> anyhow::Result<Vec<Invariant>> {
+        let mut reader = self.store.reader();
         let oldest_ms = chassis::clock::now_ms() - ENDS_WITHIN_MS;
-        let sql = "SELECT COUNT(*), COALESCE(SUM(open), 0),
-                     COALESCE(SUM(open = 1 AND updated_ms < ?), 0) FROM orders";
+        let counts = sql("SELECT COUNT(*), COUNT(*) FILTER (WHERE open = 1),
+                     COUNT(*) FILTER (WHERE open = 1 AND updated_ms < ?) FROM orders");
         let (orders, open, late): (i64, i64, i64) =
-            sqlx::query_as(sql).bind(oldest_ms).fetch_one(self.store.pool()).await?;
+            reader.one(counts.bind(oldest_ms), values).await?;
         let seconds = ENDS_WITHIN_MS / 1000;
         let ends = Invariant::new(
             "sagas_end",
@@ -248,11 +233,12 @@ impl Orders {
             ),
             &[("orders", orders), ("open", open), ("late", late)],
         );
-        let sql = "SELECT COUNT(*) FROM orders FULL JOIN
-                     (SELECT order_id, MAX(version) AS latest FROM order_facts GROUP BY order_id)
+        let behind = sql("SELECT COUNT(*) FROM orders FULL JOIN
+                     (SELECT order_id, MAX(version) AS latest FROM order_facts
+                      GROUP BY order_id) AS facts
                      ON order_id = id
-                   WHERE id IS NULL OR latest IS NULL OR latest <> version";
-        let behind: i64 = sqlx::query_scalar(sql).fetch_one(self.store.pool()).await?;
+                   WHERE id IS NULL OR latest IS NULL OR latest <> version");
+        let behind: i64 = reader.one(behind, values).await?;
         let says =
             format!("{behind} of {orders} orders in the read model are not what their facts say");
         let follows = Invariant::new(
@@ -288,17 +274,14 @@ fn told(before: &Aggregate, after: &Aggregate) -> Option<OrderEvent> {
     }
 }
 
-/// An order from its facts, read within a transaction.
-pub(crate) async fn load(
-    connection: &mut SqliteConnection,
-    id: Uuid,
-) -> anyhow::Result<Option<Aggregate>> {
-    let sql = "SELECT kind, form, body, at_ms FROM order_facts WHERE order_id = ? ORDER BY version";
-    let rows = sqlx::query(sql).bind(id.to_string()).fetch_all(connection).await?;
+/// An order from its facts, read within a transaction or without.
+pub(crate) async fn load(source: &mut impl Source, id: Uuid) -> anyhow::Result<Option<Aggregate>> {
+    let facts = sql("SELECT kind, form, body, at_ms FROM order_facts WHERE order_id = ?
+               ORDER BY version");
+    let facts = source.all(facts.bind(id), |row| Ok((fact(row)?, row.get("at_ms")?))).await;
+    let facts = facts.with_context(|| format!("the facts of order `{id}` cannot be read"))?;
     let mut saga: Option<Aggregate> = None;
-    for row in &rows {
-        let at_ms = row.try_get("at_ms")?;
-        let fact = fact(row).with_context(|| format!("a fact of order `{id}` cannot be read"))?;
+    for (fact, at_ms) in facts {
         saga = match saga {
             None => Aggregate::begin(id, &fact, at_ms),
             Some(saga) => Some(saga.apply(&fact, at_ms)),
@@ -307,9 +290,9 @@ pub(crate) async fn load(
     Ok(saga)
 }
 
-fn fact(row: &SqliteRow) -> anyhow::Result<Fact> {
-    let (kind, form): (&str, i64) = (row.try_get("kind")?, row.try_get("form")?);
-    let body = upcast(kind, form, serde_json::from_str(row.try_get("body")?)?);
+fn fact(row: &Row) -> anyhow::Result<Fact> {
+    let (kind, form): (&str, i64) = (row.get("kind")?, row.get("form")?);
+    let body = upcast(kind, form, row.json("body")?);
     let tagged = match body {
         Value::Null => json!({ "kind": kind }),
         body => json!({ "kind": kind, "body": body }),
@@ -326,65 +309,59 @@ async fn write_fact(
 ) -> anyhow::Result<bool> {
     let tagged = serde_json::to_value(fact)?;
     let kind = tagged["kind"].as_str().context("a fact says its kind")?;
-    let sql = "INSERT INTO order_facts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-    let done = sqlx::query(sql)
-        .bind(after.order.id.to_string())
+    let insert = sql("INSERT INTO order_facts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(after.order.id)
         .bind(after.version)
         .bind(kind)
         .bind(FORM)
         .bind(tagged["body"].to_string())
-        .bind(now_ms)
-        .execute(&mut **write)
-        .await?;
-    Ok(done.rows_affected() == 1)
+        .bind(now_ms);
+    Ok(write.execute(insert).await? == 1)
 }
 
 /// Writes an order's row of the read model.
 async fn write_order(write: &mut Write, saga: &Aggregate) -> anyhow::Result<()> {
     let order = &saga.order;
-    let sql = "INSERT INTO orders (id, customer, idempotency_key, state, lines, total_minor,
+    let row = sql("INSERT INTO orders (id, customer, idempotency_key, state, lines, total_minor,
                  currency, payment, created_ms, updated_ms, version, reason, shipment, open)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                ON CONFLICT (id) DO UPDATE SET state = ?4, payment = ?8, updated_ms = ?10,
                  version = ?11, reason = ?12, shipment = ?13, open = ?14, attempts = 0,
                  next_try_ms = 0, customer = ?2, idempotency_key = ?3, lines = ?5,
-                 total_minor = ?6, currency = ?7, created_ms = ?9";
-    sqlx::query(sql)
-        .bind(order.id.to_string())
-        .bind(order.customer.to_string())
-        .bind(&saga.key)
-        .bind(order.state.name())
-        .bind(serde_json::to_string(&order.lines)?)
-        .bind(order.total.minor)
-        .bind(order.total.currency.code())
-        .bind(order.payment.map(|id| id.to_string()))
-        .bind(order.created_ms)
-        .bind(order.updated_ms)
-        .bind(saga.version)
-        .bind(&order.reason)
-        .bind(order.shipment.map(ShipmentState::name))
-        .bind(saga.phase != Phase::Rest)
-        .execute(&mut **write)
-        .await?;
+                 total_minor = ?6, currency = ?7, created_ms = ?9")
+    .bind(order.id)
+    .bind(order.customer)
+    .bind(&saga.key)
+    .bind(order.state.name())
+    .bind(serde_json::to_string(&order.lines)?)
+    .bind(order.total.minor)
+    .bind(order.total.currency.code())
+    .bind(order.payment)
+    .bind(order.created_ms)
+    .bind(order.updated_ms)
+    .bind(saga.version)
+    .bind(order.reason.as_deref())
+    .bind(order.shipment.map(ShipmentState::name))
+    .bind(saga.phase != Phase::Rest);
+    write.execute(row).await?;
     Ok(())
 }
 
-fn order(row: &SqliteRow) -> anyhow::Result<Order> {
-    let (state, code): (&str, &str) = (row.try_get("state")?, row.try_get("currency")?);
-    let currency = Currency::from_code(code).with_context(|| format!("`{code}` is no currency"))?;
-    let payment: Option<&str> = row.try_get("payment")?;
-    let shipment: Option<&str> = row.try_get("shipment")?;
+fn order(row: &Row) -> anyhow::Result<Order> {
+    let shipment: Option<&str> = row.get("shipment")?;
     Ok(Order {
-        id: Uuid::parse_str(row.try_get("id")?)?,
-        customer: Uuid::parse_str(row.try_get("customer")?)?,
-        state: OrderState::from_name(state)
-            .with_context(|| format!("`{state}` is no state of an order"))?,
-        lines: serde_json::from_str(row.try_get("lines")?)?,
-        total: Money { minor: row.try_get("total_minor")?, currency },
-        payment: payment.map(Uuid::parse_str).transpose()?,
-        reason: row.try_get("reason")?,
+        id: row.get("id")?,
+        customer: row.get("customer")?,
+        state: row.word("state", OrderState::from_name)?,
+        lines: row.json("lines")?,
+        total: Money {
+            minor: row.get("total_minor")?,
+            currency: row.word("currency", Currency::from_code)?,
+        },
+        payment: row.get("payment")?,
+        reason: row.get("reason")?,
         shipment: shipment.and_then(ShipmentState::from_name),
-        created_ms: row.try_get("created_ms")?,
-        updated_ms: row.try_get("updated_ms")?,
+        created_ms: row.get("created_ms")?,
+        updated_ms: row.get("updated_ms")?,
     })
 }

@@ -1,23 +1,24 @@
 //! The SQL of payments. `api` hands it typed values and gets payments back.
 
-use anyhow::Context as _;
 use chassis::invariants::Checking;
-use chassis::{Chassis, Checks, Message, Messaging, Operation, Store, Write};
+use chassis::store::{Row, Source, sql};
+use chassis::{Chassis, Checks, Message, Messaging, Migrations, Operation, Store, Write};
 use contracts::invariants::Invariant;
 use contracts::money::{Currency, Money};
 use contracts::payments::{Authorise, Payment, PaymentEvent, PaymentState, TOPIC};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use crate::domain::{ACCOUNT_RECEIVED, Outcome, Step, advance, booking};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate!("./migrations"));
 
 const SELECT_PAYMENT: Operation = Operation { name: "SELECT", collection: "payments" };
 const INSERT_PAYMENT: Operation = Operation { name: "INSERT", collection: "payments" };
 const UPDATE_PAYMENT: Operation = Operation { name: "UPDATE", collection: "payments" };
 const SELECT_LEDGER: Operation = Operation { name: "SELECT", collection: "ledger" };
+
+const BY_ID: &str = "SELECT * FROM payments WHERE id = ?";
+const BY_KEY: &str = "SELECT * FROM payments WHERE idempotency_key = ?";
 
 /// The payments and their ledger.
 #[derive(Debug, Clone)]
@@ -80,31 +81,23 @@ impl Payments {
         state: PaymentState,
         now_ms: i64,
     ) -> anyhow::Result<Option<Payment>> {
-        let sql = "INSERT INTO payments (id, idempotency_key, order_id, customer, amount_minor,
-                     currency, state, created_ms, updated_ms)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                   ON CONFLICT (idempotency_key) DO NOTHING";
-        let insert = sqlx::query(sql)
-            .bind(Uuid::now_v7().to_string())
-            .bind(key)
-            .bind(request.order.to_string())
-            .bind(request.customer.to_string())
-            .bind(request.amount.minor)
-            .bind(request.amount.currency.code())
-            .bind(state.name())
-            .bind(now_ms)
-            .bind(now_ms);
-        let work = async {
-            let mut write = self.store.begin().await?;
-            insert.execute(&mut *write).await?;
-            let row = sqlx::query("SELECT * FROM payments WHERE idempotency_key = ?")
-                .bind(key)
-                .fetch_one(&mut *write)
-                .await?;
-            write.commit().await?;
-            payment(&row)
+        let insert = sql("INSERT INTO payments (id, idempotency_key, order_id, customer,
+                     amount_minor, currency, state, created_ms, updated_ms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+                   ON CONFLICT (idempotency_key) DO NOTHING")
+        .bind(Uuid::now_v7())
+        .bind(key)
+        .bind(request.order)
+        .bind(request.customer)
+        .bind(request.amount.minor)
+        .bind(request.amount.currency.code())
+        .bind(state.name())
+        .bind(now_ms);
+        let work = async |write: &mut Write| {
+            write.execute(insert).await?;
+            write.one(sql(BY_KEY).bind(key), payment).await
         };
-        let found = self.store.run(INSERT_PAYMENT, work).await?;
+        let found = self.store.write(INSERT_PAYMENT, work).await?;
         let Authorise { order, customer, amount } = *request;
         let asked = (order, customer, amount);
         Ok(Some(found).filter(|found| (found.order, found.customer, found.amount) == asked))
@@ -118,34 +111,28 @@ impl Payments {
         step: Step,
         now_ms: i64,
     ) -> anyhow::Result<Option<Advanced>> {
-        let work = async {
-            let mut write = self.store.begin().await?;
-            let Some(mut payment) = find(&mut write, id).await? else { return Ok(None) };
+        let work = async |write: &mut Write| {
+            let found = write.optional(sql(BY_ID).bind(id), payment).await?;
+            let Some(mut payment) = found else { return Ok(None) };
             let outcome = advance(payment.state, step);
             if let Outcome::Becomes(state) = outcome {
                 payment.state = state;
                 payment.updated_ms = now_ms;
-                change(&mut write, &payment).await?;
-                book(&mut write, &payment).await?;
-                self.tell(&mut write, &payment).await?;
-                write.commit().await?;
+                change(write, &payment).await?;
+                book(write, &payment).await?;
+                self.tell(write, &payment).await?;
             }
             Ok(Some(Advanced { payment, outcome }))
         };
-        self.store.run(UPDATE_PAYMENT, work).await
+        self.store.write(UPDATE_PAYMENT, work).await
     }
 
     pub(crate) async fn by_id(&self, id: Uuid) -> anyhow::Result<Option<Payment>> {
-        self.one("SELECT * FROM payments WHERE id = ?", id.to_string()).await
+        self.store.optional(SELECT_PAYMENT, sql(BY_ID).bind(id), payment).await
     }
 
     pub(crate) async fn by_key(&self, key: &str) -> anyhow::Result<Option<Payment>> {
-        self.one("SELECT * FROM payments WHERE idempotency_key = ?", key.to_owned()).await
-    }
-
-    async fn one(&self, sql: &'static str, value: String) -> anyhow::Result<Option<Payment>> {
-        let query = sqlx::query(sql).bind(value).fetch_optional(self.store.pool());
-        self.store.run(SELECT_PAYMENT, query).await?.as_ref().map(payment).transpose()
+        self.store.optional(SELECT_PAYMENT, sql(BY_KEY).bind(key), payment).await
     }
 
     async fn tell(&self, write: &mut Write, payment: &Payment) -> anyhow::Result<()> {
@@ -160,18 +147,19 @@ impl Payments {
 
     /// What must hold of the ledger, read in one statement and so at one moment.
     async fn ledger(&self) -> anyhow::Result<Vec<Invariant>> {
-        let sql = "SELECT currency, SUM(entries) AS entries, SUM(total) AS total,
-                     SUM(received) AS received, SUM(captured) AS captured
+        let query = sql("SELECT currency, CAST(SUM(entries) AS BIGINT) AS entries,
+                     CAST(SUM(total) AS BIGINT) AS total,
+                     CAST(SUM(received) AS BIGINT) AS received,
+                     CAST(SUM(captured) AS BIGINT) AS captured
                    FROM (SELECT currency, 1 AS entries, amount_minor AS total,
                            CASE account WHEN ? THEN amount_minor ELSE 0 END AS received,
                            0 AS captured FROM ledger
                          UNION ALL
                          SELECT currency, 0, 0, 0, amount_minor FROM payments
-                         WHERE state = 'captured')
-                   GROUP BY currency ORDER BY currency";
-        let query = sqlx::query(sql).bind(ACCOUNT_RECEIVED).fetch_all(self.store.pool());
-        let rows = self.store.run(SELECT_LEDGER, query).await?;
-        let sums = rows.iter().map(ledger_sum).collect::<anyhow::Result<Vec<_>>>()?;
+                         WHERE state = 'captured') AS sums
+                   GROUP BY currency ORDER BY currency")
+        .bind(ACCOUNT_RECEIVED);
+        let sums = self.store.all(SELECT_LEDGER, query, ledger_sum).await?;
         Ok(judge(&sums))
     }
 }
@@ -222,69 +210,53 @@ fn judge(sums: &[LedgerSum]) -> Vec<Invariant> {
     vec![zero, matches]
 }
 
-async fn find(connection: &mut SqliteConnection, id: Uuid) -> anyhow::Result<Option<Payment>> {
-    let query = sqlx::query("SELECT * FROM payments WHERE id = ?").bind(id.to_string());
-    query.fetch_optional(connection).await?.as_ref().map(payment).transpose()
-}
-
-async fn change(connection: &mut SqliteConnection, payment: &Payment) -> anyhow::Result<()> {
-    sqlx::query("UPDATE payments SET state = ?, updated_ms = ? WHERE id = ?")
+async fn change(write: &mut Write, payment: &Payment) -> anyhow::Result<()> {
+    let update = sql("UPDATE payments SET state = ?, updated_ms = ? WHERE id = ?")
         .bind(payment.state.name())
         .bind(payment.updated_ms)
-        .bind(payment.id.to_string())
-        .execute(connection)
-        .await?;
+        .bind(payment.id);
+    write.execute(update).await?;
     Ok(())
 }
 
-async fn book(connection: &mut SqliteConnection, payment: &Payment) -> anyhow::Result<()> {
+async fn book(write: &mut Write, payment: &Payment) -> anyhow::Result<()> {
     let Some((booking, entries)) = booking(payment.state, payment.amount) else { return Ok(()) };
     for entry in entries {
-        let sql =
-            "INSERT INTO ledger (payment, booking, account, amount_minor, currency, created_ms)
-                   VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(payment.id.to_string())
-            .bind(booking)
-            .bind(entry.account)
-            .bind(entry.minor)
-            .bind(payment.amount.currency.code())
-            .bind(payment.updated_ms)
-            .execute(&mut *connection)
-            .await?;
+        let insert = sql("INSERT INTO ledger
+                     (payment, booking, account, amount_minor, currency, created_ms)
+                   VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(payment.id)
+        .bind(booking)
+        .bind(entry.account)
+        .bind(entry.minor)
+        .bind(payment.amount.currency.code())
+        .bind(payment.updated_ms);
+        write.execute(insert).await?;
     }
     Ok(())
 }
 
-fn payment(row: &SqliteRow) -> anyhow::Result<Payment> {
-    let state: &str = row.try_get("state")?;
+fn payment(row: &Row) -> anyhow::Result<Payment> {
     Ok(Payment {
-        id: id(row, "id")?,
-        order: id(row, "order_id")?,
-        customer: id(row, "customer")?,
-        amount: Money { minor: row.try_get("amount_minor")?, currency: currency(row)? },
-        state: PaymentState::from_name(state)
-            .with_context(|| format!("`{state}` is no state of a payment"))?,
-        created_ms: row.try_get("created_ms")?,
-        updated_ms: row.try_get("updated_ms")?,
+        id: row.get("id")?,
+        order: row.get("order_id")?,
+        customer: row.get("customer")?,
+        amount: Money {
+            minor: row.get("amount_minor")?,
+            currency: row.word("currency", Currency::from_code)?,
+        },
+        state: row.word("state", PaymentState::from_name)?,
+        created_ms: row.get("created_ms")?,
+        updated_ms: row.get("updated_ms")?,
     })
 }
 
-fn ledger_sum(row: &SqliteRow) -> anyhow::Result<LedgerSum> {
+fn ledger_sum(row: &Row) -> anyhow::Result<LedgerSum> {
     Ok(LedgerSum {
-        currency: currency(row)?,
-        entries: row.try_get("entries")?,
-        sum_minor: row.try_get("total")?,
-        captured_minor: row.try_get("captured")?,
-        received_minor: row.try_get("received")?,
+        currency: row.word("currency", Currency::from_code)?,
+        entries: row.get("entries")?,
+        sum_minor: row.get("total")?,
+        captured_minor: row.get("captured")?,
+        received_minor: row.get("received")?,
     })
-}
-
-fn id(row: &SqliteRow, column: &str) -> anyhow::Result<Uuid> {
-    Ok(Uuid::parse_str(row.try_get(column)?)?)
-}
-
-fn currency(row: &SqliteRow) -> anyhow::Result<Currency> {
-    let code: &str = row.try_get("currency")?;
-    Currency::from_code(code).with_context(|| format!("`{code}` is no currency"))
 }

@@ -1,23 +1,23 @@
 //! The SQL of shipments. `api`, `events` and `carrier` hand it typed values.
 //! What others want to know goes into the outbox in the same transaction.
 
-use anyhow::Context as _;
 use chassis::invariants::Checking;
-use chassis::{Chassis, Checks, Message, Messaging, Operation, Store, Write};
+use chassis::store::{Row, Source, sql, values};
+use chassis::{Chassis, Checks, Message, Messaging, Migrations, Operation, Store, Write};
 use contracts::invariants::Invariant;
 use contracts::shipping::{Schedule, Shipment, ShipmentEvent, ShipmentState, TOPIC};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::domain::{Outcome, Step, advance};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate!("./migrations"));
 
 const SELECT: Operation = Operation { name: "SELECT", collection: "shipments" };
 const INSERT: Operation = Operation { name: "INSERT", collection: "shipments" };
 const UPDATE: Operation = Operation { name: "UPDATE", collection: "shipments" };
+
+const BY_ORDER: &str = "SELECT * FROM shipments WHERE order_id = ?";
 
 /// Most shipments that the carrier moves in one round.
 const MAX_MOVED_AT_ONCE: u32 = 200;
@@ -52,22 +52,18 @@ impl Shipments {
         state: ShipmentState,
         now_ms: i64,
     ) -> anyhow::Result<Option<Shipment>> {
-        let sql = "INSERT INTO shipments VALUES (?1, ?2, ?3, ?4, NULL, ?5, ?5)
-                   ON CONFLICT DO NOTHING";
-        let insert = sqlx::query(sql)
-            .bind(request.order.to_string())
-            .bind(request.customer.to_string())
-            .bind(request.pieces)
-            .bind(state.name())
-            .bind(now_ms);
-        let work = async {
-            let mut write = self.store.begin().await?;
-            insert.execute(&mut *write).await?;
-            let found = find(&mut write, request.order).await?.context("it was just written")?;
-            write.commit().await?;
-            anyhow::Ok(found)
+        let insert = sql("INSERT INTO shipments VALUES (?1, ?2, ?3, ?4, NULL, ?5, ?5)
+                   ON CONFLICT DO NOTHING")
+        .bind(request.order)
+        .bind(request.customer)
+        .bind(request.pieces)
+        .bind(state.name())
+        .bind(now_ms);
+        let work = async |write: &mut Write| {
+            write.execute(insert).await?;
+            write.one(sql(BY_ORDER).bind(request.order), shipment).await
         };
-        let found = self.store.run(INSERT, work).await?;
+        let found = self.store.write(INSERT, work).await?;
         let asked = (request.customer, request.pieces);
         Ok(Some(found).filter(|found| (found.customer, found.pieces) == asked))
     }
@@ -83,13 +79,10 @@ impl Shipments {
         if booked.is_none() {
             return Ok(None);
         }
-        let work = async {
-            let mut write = self.store.begin().await?;
-            let moved = self.advance(&mut write, request.order, Step::Cancel, None, now_ms).await?;
-            write.commit().await?;
-            anyhow::Ok(moved)
+        let work = async |write: &mut Write| {
+            self.advance(write, request.order, Step::Cancel, None, now_ms).await
         };
-        self.store.run(UPDATE, work).await
+        self.store.write(UPDATE, work).await
     }
 
     /// Moves a shipment within a transaction; the carrier does the next thing at
@@ -102,19 +95,15 @@ impl Shipments {
         due_ms: Option<i64>,
         now_ms: i64,
     ) -> anyhow::Result<Option<(Shipment, Outcome)>> {
-        let Some(mut found) = find(write, order).await? else { return Ok(None) };
+        let found = write.optional(sql(BY_ORDER).bind(order), shipment).await?;
+        let Some(mut found) = found else { return Ok(None) };
         let outcome = advance(found.state, step);
         if let Outcome::Becomes(state) = outcome {
             (found.state, found.updated_ms) = (state, now_ms);
-            let sql = "UPDATE shipments SET state = ?, due_ms = ?, updated_ms = ?
-                       WHERE order_id = ?";
-            sqlx::query(sql)
-                .bind(state.name())
-                .bind(due_ms)
-                .bind(now_ms)
-                .bind(order.to_string())
-                .execute(&mut **write)
-                .await?;
+            let update = sql("UPDATE shipments SET state = ?, due_ms = ?, updated_ms = ?
+                       WHERE order_id = ?");
+            let update = update.bind(state.name()).bind(due_ms).bind(now_ms).bind(order);
+            write.execute(update).await?;
             let event = match state {
                 ShipmentState::Dispatched => Some(ShipmentEvent::Dispatched { order }),
                 ShipmentState::Delivered => Some(ShipmentEvent::Delivered { order }),
@@ -138,34 +127,31 @@ impl Shipments {
         let span = tracing::info_span!(
             target: chassis::telemetry::SPANS, "carrier", otel.name = "carrier update"
         );
-        let work = async {
-            let mut write = self.store.begin().await?;
-            self.advance(&mut write, shipment.order, step, due_ms, now_ms).await?;
-            anyhow::Ok(write.commit().await?)
+        let work = async |write: &mut Write| {
+            self.advance(write, shipment.order, step, due_ms, now_ms).await
         };
-        self.store.run(UPDATE, work).instrument(span).await
+        self.store.write(UPDATE, work).instrument(span).await?;
+        Ok(())
     }
 
     /// Shipments of which the carrier's next step is due. Not traced: it looks in
     /// vain nearly every time.
     pub(crate) async fn due(&self, now_ms: i64) -> anyhow::Result<Vec<Shipment>> {
-        let sql = "SELECT * FROM shipments WHERE due_ms <= ? ORDER BY due_ms LIMIT ?";
-        let query = sqlx::query(sql).bind(now_ms).bind(MAX_MOVED_AT_ONCE);
-        query.fetch_all(self.store.pool()).await?.iter().map(shipment).collect()
+        let due = sql("SELECT * FROM shipments WHERE due_ms <= ? ORDER BY due_ms LIMIT ?");
+        self.store.reader().all(due.bind(now_ms).bind(MAX_MOVED_AT_ONCE), shipment).await
     }
 
     pub(crate) async fn by_order(&self, order: Uuid) -> anyhow::Result<Option<Shipment>> {
-        let query = sqlx::query("SELECT * FROM shipments WHERE order_id = ?");
-        let query = query.bind(order.to_string()).fetch_optional(self.store.pool());
-        self.store.run(SELECT, query).await?.as_ref().map(shipment).transpose()
+        self.store.optional(SELECT, sql(BY_ORDER).bind(order), shipment).await
     }
 
     async fn every_shipment_moves(&self) -> anyhow::Result<Vec<Invariant>> {
-        let sql = "SELECT COUNT(*), COALESCE(SUM(state IN ('released', 'dispatched')), 0),
-                     COALESCE(SUM((state IN ('released', 'dispatched')) <> (due_ms IS NOT NULL)), 0)
-                   FROM shipments";
-        let (all, moving, stuck): (i64, i64, i64) =
-            sqlx::query_as(sql).fetch_one(self.store.pool()).await?;
+        let query = sql("SELECT COUNT(*),
+                     COUNT(*) FILTER (WHERE state IN ('released', 'dispatched')),
+                     COUNT(*) FILTER (WHERE (state IN ('released', 'dispatched'))
+                                         <> (due_ms IS NOT NULL))
+                   FROM shipments");
+        let (all, moving, stuck): (i64, i64, i64) = self.store.reader().one(query, values).await?;
         let says = format!(
             "{moving} of {all} shipments are on their way, and the carrier knows when to move \
              them; {stuck} are off"
@@ -181,21 +167,13 @@ impl Checks for Shipments {
     }
 }
 
-async fn find(write: &mut Write, order: Uuid) -> anyhow::Result<Option<Shipment>> {
-    let query = sqlx::query("SELECT * FROM shipments WHERE order_id = ?");
-    let row = query.bind(order.to_string()).fetch_optional(&mut **write).await?;
-    row.as_ref().map(shipment).transpose()
-}
-
-fn shipment(row: &SqliteRow) -> anyhow::Result<Shipment> {
-    let state: &str = row.try_get("state")?;
+fn shipment(row: &Row) -> anyhow::Result<Shipment> {
     Ok(Shipment {
-        order: Uuid::parse_str(row.try_get("order_id")?)?,
-        customer: Uuid::parse_str(row.try_get("customer")?)?,
-        pieces: row.try_get("pieces")?,
-        state: ShipmentState::from_name(state)
-            .with_context(|| format!("`{state}` is no state of a shipment"))?,
-        created_ms: row.try_get("created_ms")?,
-        updated_ms: row.try_get("updated_ms")?,
+        order: row.get("order_id")?,
+        customer: row.get("customer")?,
+        pieces: row.get("pieces")?,
+        state: row.word("state", ShipmentState::from_name)?,
+        created_ms: row.get("created_ms")?,
+        updated_ms: row.get("updated_ms")?,
     })
 }

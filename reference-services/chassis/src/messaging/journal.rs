@@ -1,5 +1,4 @@
-//! What messaging asks of a database. Each engine implements [`Journal`] once;
-//! nothing else of messaging knows SQL.
+//! What messaging asks of a database. Nothing else of messaging knows SQL.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

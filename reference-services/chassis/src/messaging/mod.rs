@@ -11,7 +11,7 @@
 //! 5. What fails is tried again, later and later, and given up as a dead letter
 //!    in the end. Dead letters are listed and redriven under `/internal`.
 //!
-//! [`journal`] is the seam to the database (one trait, SQLite today) and
+//! [`journal`] is the seam to the database (one trait; the tables are the same on both engines) and
 //! [`transport`] the one to the wire. A service holds a [`Messaging`].
 
 use std::sync::Arc;
@@ -29,13 +29,13 @@ mod event;
 mod figures;
 pub mod journal;
 mod routes;
-mod sqlite;
+mod sql;
 pub mod transport;
 
 pub use consumer::{Handler, Trouble, backoff};
 pub use event::{Message, decode};
 pub use journal::Journal;
-pub use sqlite::SqliteJournal;
+pub use sql::SqlJournal;
 pub use transport::Transport;
 
 pub(crate) use routes::routes;
@@ -67,7 +67,7 @@ pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 /// A service's outbox and inbox. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Messaging {
-    journal: SqliteJournal,
+    journal: SqlJournal,
     crash: CrashPoints,
     news: Arc<Notify>,
     stop: CancellationToken,
@@ -77,7 +77,7 @@ pub struct Messaging {
 impl Messaging {
     /// Makes the tables where there are none.
     pub async fn open(chassis: &Chassis, store: &Store) -> anyhow::Result<Self> {
-        let journal = SqliteJournal::open(store).await?;
+        let journal = SqlJournal::open(store).await?;
         let labels = ["messaging_destination_name", "kind"];
         let published = chassis.metrics.counter(
             "messaging_published_total",
@@ -145,7 +145,7 @@ impl Messaging {
     }
 
     /// The tables, for whoever checks them.
-    pub fn journal(&self) -> &SqliteJournal {
+    pub fn journal(&self) -> &SqlJournal {
         &self.journal
     }
 

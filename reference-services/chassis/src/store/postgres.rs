@@ -1,0 +1,102 @@
+//! The engine for several machines: PostgreSQL. All services may share one
+//! database there; each has a schema of its own, `orders_db` for example.
+//!
+//! Writers of a service take turns here too, also those of several replicas: a
+//! transaction that may write begins with a lock that stands for the schema and
+//! ends with the transaction. So places in the outbox become visible in their
+//! order, and what a transaction has read is still so when it writes.
+
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+
+use crate::config::{Config, Secret, variables};
+
+use super::schema::Migrations;
+use super::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS};
+
+/// What the server ends by itself, for a process that was halted in the middle
+/// of a transaction holds the lock of all writers.
+const LIMITS: [(&str, &str); 2] =
+    [("idle_in_transaction_session_timeout", "5000"), ("statement_timeout", "30000")];
+
+/// Opens the schema `namespace`, which is made where there is none, and brings
+/// its tables up to date.
+pub(super) async fn open(
+    config: &Config,
+    url: &Secret,
+    namespace: &str,
+    migrations: &Migrations,
+) -> anyhow::Result<PgPool> {
+    let options = options(config, url)?;
+    let (host, port) = (options.get_host().to_owned(), options.get_port());
+    let database = options.get_database().unwrap_or(options.get_username()).to_owned();
+    let away = || {
+        format!(
+            "cannot use the database `{database}` of PostgreSQL at `{host}:{port}`\nhelp: start \
+             the server, or say in `{}` where it is and who may enter",
+            variables::POSTGRES
+        )
+    };
+    let connecting = PgConnection::connect_with(&options);
+    let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, connecting).await;
+    let connection = connection.map_err(anyhow::Error::from).and_then(|made| Ok(made?));
+    prepare(connection.with_context(away)?, namespace, &migrations.postgres())
+        .await
+        .with_context(|| format!("cannot bring the schema `{namespace}` up to date"))?;
+    let lock_timeout = BUSY_TIMEOUT.as_millis().to_string();
+    let own = [("search_path", namespace), ("lock_timeout", lock_timeout.as_str())];
+    let pool = PgPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.options(own).options(LIMITS))
+        .await;
+    pool.with_context(away)
+}
+
+fn options(config: &Config, url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    // The parser's own words may quote the URL, and with it the password.
+    let options = PgConnectOptions::from_str(url.expose()).ok().with_context(|| {
+        format!(
+            "`{0}` is no URL of a PostgreSQL database\nhelp: for example \
+             `{0}=postgres://USER:PASSWORD@127.0.0.1:5432/cloudscale`",
+            variables::POSTGRES
+        )
+    })?;
+    Ok(options.application_name(&config.instance))
+}
+
+/// Makes the schema and its tables, one process at a time.
+async fn prepare(
+    mut connection: PgConnection,
+    namespace: &str,
+    migrations: &Migrator,
+) -> anyhow::Result<()> {
+    let lock = lock(namespace);
+    connection.execute(AssertSqlSafe(format!("SELECT pg_advisory_lock({lock})"))).await?;
+    connection
+        .execute(AssertSqlSafe(format!(
+            "CREATE SCHEMA IF NOT EXISTS \"{namespace}\"; SET search_path = \"{namespace}\""
+        )))
+        .await?;
+    migrations.run(&mut connection).await?;
+    // Its end frees the lock.
+    Ok(connection.close().await?)
+}
+
+/// How a transaction begins that may write: with the turn of its schema.
+pub(super) fn begin(namespace: &str) -> String {
+    format!("BEGIN; SELECT pg_advisory_xact_lock({})", lock(namespace))
+}
+
+/// A lock's number, from its schema's name (FNV-1a, 64 bits).
+fn lock(namespace: &str) -> i64 {
+    let hash = namespace.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
