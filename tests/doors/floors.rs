@@ -23,6 +23,7 @@ const SERVICES: &[(&str, u8)] = &[
     ("auth", 3),
     ("catalog", 3),
     ("gateway", 3),
+    ("notifications", 3),
     ("orders", 3),
     ("payments", 3),
     ("shipping", 3),

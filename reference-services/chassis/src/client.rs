@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry::Context;
@@ -94,6 +95,17 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+}
+
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub struct Opened {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, piece by piece.
+    pub body: axum::body::Body,
 }
 
 /// Why nothing came back.
@@ -284,6 +296,36 @@ impl Client {
         self.attempt(call, address, attempt, deadline).await
     }
 
+    /// Makes a call once whose answer may have no end: its time limit and its
+    /// figures are those of the answer's head.
+    pub async fn open(&self, call: Call) -> Result<Opened, CallError> {
+        let Some(&address) = self.peers.get(&call.peer) else {
+            return Err(CallError::UnknownPeer(call.peer));
+        };
+        let span = if call.traced { client_span(&call, address, 1) } else { Span::none() };
+        let start = Instant::now();
+        let head = self.head(&call, address, &span).instrument(span.clone());
+        let answer = match tokio::time::timeout(call.timeout, head).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::TimedOut { peer: call.peer.clone(), timeout: call.timeout }),
+        };
+        let (outcome, body) = match answer {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                let (status, headers) = (head.status, head.headers);
+                (Ok(Reply { status, headers, body: Bytes::new() }), Some(body))
+            }
+            Err(error) => (Err(error), None),
+        };
+        describe(&span, &call, &outcome);
+        if call.traced {
+            self.observe(&call, &outcome, start.elapsed());
+        }
+        let Reply { status, headers, .. } = outcome?;
+        let body = body.map(axum::body::Body::new).unwrap_or_default();
+        Ok(Opened { status, headers, body })
+    }
+
     async fn attempt(
         &self,
         call: &Call,
@@ -311,6 +353,19 @@ impl Client {
         address: SocketAddr,
         span: &Span,
     ) -> Result<Reply, CallError> {
+        let (head, body) = self.head(call, address, span).await?.into_parts();
+        let body = Limited::new(body, MAX_REPLY_BYTES).collect().await;
+        let body =
+            body.map_err(|source| CallError::Interrupted { peer: call.peer.clone(), source })?;
+        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+
+    async fn head(
+        &self,
+        call: &Call,
+        address: SocketAddr,
+        span: &Span,
+    ) -> Result<Response<Incoming>, CallError> {
         let interrupted = |source: Box<dyn std::error::Error + Send + Sync>| {
             CallError::Interrupted { peer: call.peer.clone(), source }
         };
@@ -322,16 +377,13 @@ impl Client {
         *request.headers_mut() = call.headers.clone();
         let context = if call.traced { span.context() } else { unsampled() };
         propagation::inject(&context, request.headers_mut());
-        let response = self.http.request(request).await.map_err(|source| {
+        self.http.request(request).await.map_err(|source| {
             if source.is_connect() {
                 CallError::Unreachable { peer: call.peer.clone(), source }
             } else {
                 interrupted(source.into())
             }
-        })?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, MAX_REPLY_BYTES).collect().await.map_err(interrupted)?;
-        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+        })
     }
 
     fn observe(&self, call: &Call, outcome: &Result<Reply, CallError>, elapsed: Duration) {

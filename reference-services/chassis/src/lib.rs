@@ -31,12 +31,13 @@ pub mod metrics;
 pub mod problem;
 pub mod process;
 mod propagation;
+pub mod secret;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
 pub mod token;
 
-pub use client::{Call, CallError, Client, Reply};
+pub use client::{Call, CallError, Client, Opened, Reply};
 pub use config::{Config, ConfigError};
 pub use crash::CrashPoints;
 pub use idempotency::{Answer, Idempotency};

@@ -117,6 +117,8 @@ pub(crate) enum Service {
     Shipping,
     /// Places, reads and calls off orders
     Orders,
+    /// Tells customers: in the app, by e-mail, to a webhook
+    Notifications,
     /// The only door: routes, checks tokens, limits rates
     Gateway,
 }

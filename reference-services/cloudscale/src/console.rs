@@ -88,10 +88,11 @@ impl Console {
     /// Says what runs where, what to open and how to stop.
     pub(crate) fn overview(&self, lines: &[Line], open: &str, data_dir: &str) {
         let width = lines.iter().map(|line| line.place.len()).max().unwrap_or(0);
+        let names = lines.iter().map(|line| line.name.len()).max().unwrap_or(0);
         for Line { name, place, pid } in lines {
             let pid = pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
             let mark = self.paint("32", "✓");
-            self.say(&format!("  {mark} {name:12} {place:width$}  {}", self.paint("2", &pid)));
+            self.say(&format!("  {mark} {name:names$} {place:width$}  {}", self.paint("2", &pid)));
         }
         self.say("");
         self.say(&format!("  Open  {}", self.paint("1;36", open)));

@@ -24,6 +24,7 @@ impl Service {
             Self::Catalog => "catalog",
             Self::Shipping => "shipping",
             Self::Orders => "orders",
+            Self::Notifications => "notifications",
             Self::Gateway => "gateway",
         }
     }
@@ -40,6 +41,7 @@ pub(crate) fn main(service: Service) -> anyhow::Result<ExitCode> {
             Service::Catalog => catalog::run(config).await,
             Service::Shipping => shipping::run(config).await,
             Service::Orders => orders::run(config).await,
+            Service::Notifications => notifications::run(config).await,
             Service::Gateway => gateway::run(config).await,
         }
     })

@@ -12,10 +12,12 @@ pub mod catalog;
 pub mod invariants;
 pub mod messaging;
 pub mod money;
+pub mod notifications;
 pub mod orders;
 pub mod payments;
 pub mod problem;
 pub mod shipping;
+pub mod users;
 
 /// The version that is the first part of every public path.
 pub const API_VERSION: &str = "v1";

@@ -119,6 +119,12 @@ pub const ROUTES: &[Route] = &[
     post("/v1/quotes", "shipping"),
     get("/v1/shipments/{id}", "shipping").customer(),
     get("/v1/payments/{id}", "payments").customer(),
+    get("/v1/notifications", "notifications").customer(),
+    get("/v1/notifications/{id}", "notifications").customer(),
+    post("/v1/notifications/read", "notifications").customer(),
+    get("/v1/notifications/webhook", "notifications").customer(),
+    put("/v1/notifications/webhook", "notifications").customer(),
+    delete("/v1/notifications/webhook", "notifications").customer(),
     get("/v2/products/{sku}", "catalog").at("/v1/products/{sku}").kept().shaped(Shape::Two),
     get("/v2/orders/{id}", "orders")
         .at("/v1/orders/{id}")
@@ -135,6 +141,16 @@ pub const fn get(path: &'static str, peer: &'static str) -> Route {
 /// A `POST` that everybody may send.
 pub const fn post(path: &'static str, peer: &'static str) -> Route {
     route(Verb::Post, path, peer)
+}
+
+/// A `PUT` that everybody may send.
+pub const fn put(path: &'static str, peer: &'static str) -> Route {
+    route(Verb::Put, path, peer)
+}
+
+/// A `DELETE` that everybody may send.
+pub const fn delete(path: &'static str, peer: &'static str) -> Route {
+    route(Verb::Delete, path, peer)
 }
 
 const fn route(verb: Verb, path: &'static str, peer: &'static str) -> Route {

@@ -10,6 +10,7 @@ pub mod domain;
 mod invariants;
 pub mod limit;
 pub mod pipeline;
+pub mod stream;
 pub mod upstream;
 
 use std::collections::BTreeSet;
@@ -82,7 +83,16 @@ pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<
         refused,
         stages: Stages::new(&chassis.metrics),
     };
-    Ok(App::new(api::routes(state), Callers::Anybody).checks(sound))
+    let streaming = stream::Streaming {
+        client: chassis.client.clone(),
+        verifier: state.verifier.clone(),
+        addresses: state.addresses.clone(),
+        accounts: state.accounts.clone(),
+        refused: state.refused.clone(),
+        stop: chassis.tasks.stopping(),
+    };
+    let router = api::routes(state).merge(stream::routes(streaming));
+    Ok(App::new(router, Callers::Anybody).checks(sound))
 }
 
 /// The services that the table names.

@@ -91,13 +91,7 @@ pub(crate) fn process_span(event: &Event, group: &str) -> tracing::Span {
     let name = format!("process {}", event.topic);
     let span =
         tracing::info_span!(target: SPANS, "process", otel.name = name, otel.kind = "consumer");
-    let mut headers = HeaderMap::new();
-    for (name, value) in &event.context {
-        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
-            headers.insert(name, value);
-        }
-    }
-    let _ = span.set_parent(propagation::extract(&headers));
+    continues(&span, &event.context);
     span.set_attribute("messaging.system", SYSTEM);
     span.set_attribute("messaging.destination.name", event.topic.clone());
     span.set_attribute("messaging.operation.name", "process");
@@ -106,6 +100,18 @@ pub(crate) fn process_span(event: &Event, group: &str) -> tracing::Span {
     span.set_attribute("messaging.message.id", event.id.to_string());
     span.set_attribute("cloudscale.event.kind", event.kind.clone());
     span
+}
+
+/// Makes `span` a part of the trace of whoever sent an event with these headers:
+/// for work that an event brings about later, when its consumer is done with it.
+pub fn continues(span: &tracing::Span, context: &BTreeMap<String, String>) {
+    let mut headers = HeaderMap::new();
+    for (name, value) in context {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse()) {
+            headers.insert(name, value);
+        }
+    }
+    let _ = span.set_parent(propagation::extract(&headers));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod door;
 mod orders;
 mod running;
+mod told;
 
 use chassis::Reply;
 use contracts::problem::Problem;

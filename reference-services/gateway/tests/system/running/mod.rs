@@ -35,6 +35,7 @@ pub struct Setting {
     pub declined_share: f64,
     pub refused_share: f64,
     pub fetched_ms: Range<i64>,
+    pub notifications: notifications::Settings,
     pub without: &'static [&'static str],
 }
 
@@ -46,10 +47,14 @@ impl Default for Setting {
             refused_share: 0.0,
             // Nothing moves while a test looks.
             fetched_ms: 600_000..600_001,
+            notifications: notifications::Settings::default(),
             without: &[],
         }
     }
 }
+
+const NAMES: [&str; 7] =
+    ["auth", "catalog", "notifications", "orders", "payments", "shipping", "gateway"];
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -58,7 +63,7 @@ impl System {
         let folder = tempfile::tempdir().unwrap();
         let mut listeners = BTreeMap::new();
         let mut addresses = BTreeMap::new();
-        for name in ["auth", "catalog", "orders", "payments", "shipping", "gateway"] {
+        for name in NAMES {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             addresses.insert(name.to_owned(), listener.local_addr().unwrap());
             listeners.insert(name, listener);
@@ -93,6 +98,11 @@ impl System {
                 let build = |chassis: Chassis| shipping::build_with(chassis, carrier);
                 chassis::start(config, listener, build).await
             }
+            "notifications" => {
+                let settings = setting.notifications.clone();
+                let build = |chassis: Chassis| notifications::build_with(chassis, settings);
+                chassis::start(config, listener, build).await
+            }
             "orders" => chassis::start(config, listener, orders::build).await,
             "payments" => {
                 let provider = Provider::new(Some(1)).declining(setting.declined_share);
@@ -106,6 +116,11 @@ impl System {
             }
         };
         self.services.insert(name, running.unwrap());
+    }
+
+    /// Stops one service; the others go on.
+    pub async fn stop_one(&mut self, name: &str) {
+        self.services.remove(name).unwrap().stop().await;
     }
 
     pub fn data_dir(&self, name: &str) -> PathBuf {

@@ -1,0 +1,92 @@
+//! What `users` takes and gives: profiles, preferences and addresses of people.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::notifications::{Channel, Kind};
+
+/// A language that CloudScale speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+}
+
+impl Language {
+    /// Every language, in the order of their definition.
+    pub const ALL: [Self; 2] = [Self::En, Self::De];
+
+    /// The ISO 639-1 code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::De => "de",
+        }
+    }
+
+    /// The language with this ISO 639-1 code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.code() == code)
+    }
+}
+
+/// A stretch of every day, in the user's time zone, in which no e-mail is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// When it begins, as `HH:MM`.
+    pub from: String,
+    /// When it ends, as `HH:MM`; before `from`, it is on the next day.
+    pub to: String,
+}
+
+/// How a user wants to be spoken to: body and part of the answer of
+/// `PUT /v1/preferences`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preferences {
+    /// In which language.
+    #[serde(default)]
+    pub language: Language,
+    /// Where it is what time, by its IANA name, for example `Europe/Berlin`.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// By which channels of what; kinds that are absent take the usual ones.
+    #[serde(default)]
+    pub channels: BTreeMap<Kind, BTreeSet<Channel>>,
+    /// When to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<QuietHours>,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self {
+            language: Language::default(),
+            time_zone: utc(),
+            channels: BTreeMap::new(),
+            quiet_hours: None,
+        }
+    }
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+/// Answer of `GET /internal/contacts/{id}`, between services only: how to reach
+/// somebody. It has no `Debug`, so that no log line holds an address.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Contact {
+    /// Address for e-mail.
+    pub email: Option<String>,
+    /// What the user is called.
+    pub name: Option<String>,
+    /// How the user wants to be spoken to.
+    pub preferences: Preferences,
+}
