@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod api;
+pub mod cache;
 pub mod domain;
+mod events;
 mod invariants;
 pub mod limit;
 pub mod pipeline;
@@ -19,11 +21,12 @@ use std::time::Duration;
 use chassis::{App, Callers, Chassis, Config, Verifier};
 use tokio::sync::watch;
 
-pub use limit::{Limiter, Limits};
+pub use limit::{Gate, Limiter, Limits, Shared};
 pub use upstream::{Found, Policies};
 
-use pipeline::State;
+use cache::Answers;
 use pipeline::stages::Stages;
+use pipeline::{State, Tokens};
 use upstream::{Figures, Upstreams, discovery};
 
 /// The service's name.
@@ -37,6 +40,8 @@ pub const FORGET_EVERY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// How often clients may call.
     pub limits: Limits,
+    /// Where gateways share their buckets; none: this one is alone.
+    pub shared: Option<Shared>,
     /// The bounds on calls to each service.
     pub policies: Policies,
     /// Where the replicas are told; none: as the configuration says.
@@ -60,8 +65,13 @@ pub async fn build_with(chassis: Chassis, limits: Limits) -> anyhow::Result<App>
 
 /// Builds the service with settings of the caller's choice.
 pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<App> {
-    let Settings { limits, policies, replicas } = settings;
-    let (addresses, accounts) = (Limiter::new(limits.address), Limiter::new(limits.account));
+    let Settings { limits, shared, policies, replicas } = settings;
+    let away = chassis.metrics.gauge(
+        "gateway_limit_store_away",
+        "1 while the store of the rate limits is away and each gateway keeps to its share.",
+    );
+    let addresses = Gate::new(&chassis, "address", limits.address, shared.clone(), &away);
+    let accounts = Gate::new(&chassis, "account", limits.account, shared, &away);
     let forgetful = (addresses.clone(), accounts.clone());
     chassis.tasks.repeat("forget quiet clients", FORGET_EVERY, move || {
         let (addresses, accounts) = forgetful.clone();
@@ -75,9 +85,12 @@ pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<
     let told = replicas.unwrap_or_else(|| discovery::start(&chassis));
     let upstreams = Upstreams::start(&chassis, peers(), told, policies, &figures);
     let sound = invariants::Sound { upstreams: upstreams.clone(), probes: policies.breaker.probes };
+    let answers = Answers::new(&chassis.metrics);
+    events::follow(&chassis, &answers);
     let state = State {
+        answers,
         upstreams,
-        verifier: Verifier::start(&chassis),
+        tokens: Tokens::new(Verifier::start(&chassis)),
         addresses,
         accounts,
         refused,

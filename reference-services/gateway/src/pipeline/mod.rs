@@ -5,14 +5,14 @@
 //! 2. [`authentication`]: the token, and the route's role
 //! 3. *tenant limit* of the account
 //! 4. [`validation`]: sizes and media type
-//! 5. *routing*: the peer that the table names
+//! 5. *routing*: an answer that was kept, or the peer that the table names
 //! 6. [`transformation`] into the peer's words
 //!
 //! — the call, through [`crate::upstream`] —
 //!
 //! 7. [`aggregation`] with other answers
 //! 8. [`transformation`] into the client's words
-//! 9. *caching*: tags and what the client has already
+//! 9. [`caching`]: keeping the answer, and what the client has already
 //! 10. [`compression`]
 //!
 //! Each stage is measured ([`stages`]). A stage that refuses ends the way.
@@ -20,33 +20,36 @@
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use chassis::{Caller, Failure, Reply, Verifier};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use chassis::{Caller, Failure};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use prometheus::IntCounterVec;
 use uuid::Uuid;
 
 mod aggregation;
 mod authentication;
+mod caching;
 mod compression;
 pub mod stages;
 mod transformation;
 mod validation;
 
+use crate::cache::{Answers, Kept, Lookup};
 use crate::domain::Route;
-use crate::limit::{Limiter, Verdict};
+use crate::limit::{Gate, Verdict};
 use crate::upstream::{Order, Upstreams};
+pub(crate) use authentication::Tokens;
 use stages::{Stage, Stages, Trail};
 
 /// What every request needs.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) upstreams: Upstreams,
-    pub(crate) verifier: Verifier,
-    pub(crate) addresses: Limiter<IpAddr>,
-    pub(crate) accounts: Limiter<Uuid>,
+    pub(crate) tokens: Tokens,
+    pub(crate) addresses: Gate<IpAddr>,
+    pub(crate) accounts: Gate<Uuid>,
+    pub(crate) answers: Answers,
     pub(crate) refused: IntCounterVec,
     pub(crate) stages: Stages,
 }
@@ -70,7 +73,7 @@ impl State {
 /// Leads a request through all stages.
 pub(crate) async fn run(state: &State, route: &Route, from: IpAddr, request: Request) -> Response {
     let mut trail = Trail::begin(&state.stages);
-    let verdict = state.addresses.check(&from);
+    let verdict = state.addresses.check(&from).await;
     trail.passed(Stage::RateLimit, outcome(verdict.allowed));
     if !verdict.allowed {
         return state.too_many(verdict);
@@ -83,7 +86,7 @@ pub(crate) async fn run(state: &State, route: &Route, from: IpAddr, request: Req
     };
     let verdict = match &caller {
         Some(caller) => {
-            let verdict = state.accounts.check(&caller.account);
+            let verdict = state.accounts.check(&caller.account).await;
             trail.passed(Stage::TenantLimit, outcome(verdict.allowed));
             verdict
         }
@@ -107,6 +110,13 @@ async fn answer(
     let inbound = validation::check(state, route, request).await;
     trail.passed(Stage::Validation, outcome(inbound.is_ok()));
     let inbound = inbound?;
+    let ticket = match state.answers.look(route, &inbound.target) {
+        Lookup::Found(kept) => {
+            trail.passed(Stage::Routing, "kept");
+            return Ok(caching::again(&inbound.headers, &kept, trail));
+        }
+        Lookup::Missing(ticket) => ticket,
+    };
     trail.passed(Stage::Routing, route.peer);
     let call = transformation::request(route, &inbound);
     trail.passed(Stage::RequestTransformation, "passed");
@@ -121,32 +131,22 @@ async fn answer(
     trail.passed(Stage::Aggregation, if route.parts.is_empty() { "alone" } else { "joined" });
     let reply = transformation::response(route, reply);
     trail.passed(Stage::ResponseTransformation, "passed");
-    Ok(finish(&inbound.headers, reply, trail))
+    let kept = Kept::of(route, reply);
+    if let Some(ticket) = ticket {
+        state.answers.keep(route, &inbound.target, ticket, &kept);
+    }
+    Ok(caching::first(route, &inbound.headers, &kept, trail))
 }
 
-/// The answer as it travels.
-fn finish(request: &HeaderMap, reply: Reply, trail: &mut Trail<'_>) -> Response {
-    let mut headers = HeaderMap::with_capacity(10);
+/// The headers of a service's answer that a client gets to see.
+pub(crate) fn returned(headers: &HeaderMap) -> HeaderMap {
+    let mut returned = HeaderMap::with_capacity(10);
     for name in transformation::RETURNED {
-        if let Some(value) = reply.headers.get(&name) {
-            headers.insert(name, value.clone());
+        if let Some(value) = headers.get(&name) {
+            returned.insert(name, value.clone());
         }
     }
-    trail.passed(Stage::Caching, "none");
-    let mut body = reply.body;
-    let mut how = "as_it_is";
-    if compression::worth_it(&headers, &body) {
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        if compression::accepted(request) {
-            body = compression::gzip(&body);
-            compression::describe(&mut headers);
-            how = "gzip";
-        }
-    }
-    trail.passed(Stage::Compression, how);
-    let mut response = Response::new(Body::from(body));
-    (*response.status_mut(), *response.headers_mut()) = (reply.status, headers);
-    response
+    returned
 }
 
 fn outcome(passed: bool) -> &'static str {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::validation::Inbound;
-use crate::domain::{Route, Shape};
+use crate::domain::{Caching, Route, Shape};
 
 /// Headers of a request that reach the peer.
 const FORWARDED: [HeaderName; 5] = [
@@ -53,7 +53,7 @@ pub(crate) fn request(route: &Route, inbound: &Inbound) -> Call {
 
 /// Whether the gateway makes the answer's tag itself.
 pub(crate) fn own_tag(route: &Route) -> bool {
-    route.shape != Shape::AsItIs || !route.parts.is_empty()
+    route.cache != Caching::No || route.shape != Shape::AsItIs || !route.parts.is_empty()
 }
 
 /// The path at the peer, with the parts that vary and the query of this request.

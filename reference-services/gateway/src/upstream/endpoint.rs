@@ -1,6 +1,6 @@
 //! One replica of a peer, and how well it does: calls under way, the time they
 //! take lately, failures in a row, and whether it says that it is ready. From
-//! that comes the cost by which [`choose`] prefers one of two (the power of two
+//! that [`choose`] sees which of two is the better one (the power of two
 //! choices). A failure counts as a slow call, whatever time it took: a replica
 //! that fails fast must not look fast.
 
@@ -13,7 +13,14 @@ use std::time::{Duration, Instant};
 pub const PENALTY: Duration = Duration::from_secs(2);
 
 /// After this time, a third of what was measured is left.
-pub const MEMORY: Duration = Duration::from_secs(5);
+pub const MEMORY: Duration = Duration::from_secs(2);
+
+/// Replicas that take less than this are equally fast.
+pub const EQUAL: Duration = Duration::from_millis(5);
+
+/// Replicas whose times differ by less than this factor are too: then the one
+/// with fewer calls under way is the better one.
+pub const ALIKE: f64 = 2.0;
 
 /// Failures in a row after which a replica is left out for a while.
 pub const EJECT_AFTER: u32 = 5;
@@ -136,10 +143,14 @@ impl Endpoint {
         self.ready() && self.score().ejected_until.is_none_or(|until| until <= now)
     }
 
-    /// What one more call is expected to cost, in seconds.
-    pub fn cost(&self, now: Instant) -> f64 {
-        // A replica of which nothing is known is cheap, but not for free.
-        (self.score().left(now) + 1e-4) * f64::from(self.in_flight() + 1)
+    /// Whether one more call is expected to cost less here than at another one.
+    fn is_better_than(&self, other: &Self, now: Instant) -> bool {
+        let [own, theirs] = [self, other].map(|one| one.score().left(now).max(EQUAL.as_secs_f64()));
+        let [busy, they_are] = [self, other].map(|one| f64::from(one.in_flight() + 1));
+        if own < theirs * ALIKE && theirs < own * ALIKE {
+            return busy < they_are;
+        }
+        own * busy < theirs * they_are
     }
 
     fn score(&self) -> MutexGuard<'_, Score> {
@@ -192,7 +203,7 @@ pub fn choose(
     }
     let others: Vec<_> = left.iter().filter(|other| !Arc::ptr_eq(other, first)).collect();
     let second = others.get(draw(others.len().max(1)))?;
-    Some(if second.cost(now) < first.cost(now) { second } else { first })
+    Some(if second.is_better_than(first, now) { second } else { first })
 }
 
 #[cfg(test)]

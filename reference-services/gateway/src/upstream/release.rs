@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 pub struct Policy {
     /// Fewer calls than this to the new version say nothing.
     pub least_calls: u64,
+    /// Fewer failures than this say nothing either.
+    pub least_failed: u64,
     /// A difference in the share of failed calls that is always tolerated.
     pub tolerance: f64,
     /// How many standard deviations the difference must be beyond.
@@ -18,7 +20,8 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { least_calls: 30, tolerance: 0.02, deviations: 2.5 }
+        // It is judged at each failure, so chance has many tries.
+        Self { least_calls: 30, least_failed: 5, tolerance: 0.02, deviations: 4.0 }
     }
 }
 
@@ -143,7 +146,7 @@ fn place(key: u64, version: &str) -> u64 {
 /// Whether the canary's share of failures is higher than that of the others, by
 /// more than is tolerated and more than chance explains (two proportions, pooled).
 fn worse(stable: (u64, u64), canary: (u64, u64), policy: Policy) -> bool {
-    if canary.0 < policy.least_calls {
+    if canary.0 < policy.least_calls || canary.1 < policy.least_failed {
         return false;
     }
     let [(n, bad), (m, worse)] =
@@ -176,6 +179,7 @@ mod tests {
             ("too few", (1_000, 0), (29, 29), false),
             ("all of thirty fail", (1_000, 0), (30, 30), true),
             ("a tenth fails", (1_000, 0), (100, 10), true),
+            ("four fail", (1_000, 0), (30, 4), false),
             ("one of a hundred fails", (1_000, 0), (100, 1), false),
             ("both are bad", (1_000, 300), (100, 33), false),
             ("it is better", (1_000, 300), (100, 1), false),

@@ -1,5 +1,6 @@
 //! How often a client may call. Each client has a bucket of `burst` requests
-//! that fills again at `per_second`. `api` asks before it does anything else.
+//! that fills again at `per_second`. The pipeline asks a [`Gate`], which keeps
+//! the buckets here ([`Limiter`]) or shares them with other gateways.
 //!
 //! At most [`MAX_CLIENTS`] have a bucket of their own. While so many are known,
 //! all others share one bucket: whoever invents clients to get more through is
@@ -17,6 +18,12 @@ use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 
+pub mod buckets;
+pub mod gate;
+
+pub use buckets::{Asked, Away, Buckets, Memory, Taking};
+pub use gate::{Gate, Shared};
+
 /// Most clients that have a bucket of their own at a time, in each limiter.
 pub const MAX_CLIENTS: usize = 100_000;
 
@@ -33,6 +40,13 @@ impl Allowance {
     /// An allowance; zero counts as one.
     pub const fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+    }
+
+    /// The share of one of so many, rounded down.
+    #[must_use]
+    pub const fn divided(self, by: u32) -> Self {
+        let by = at_least_one(by).get();
+        Self::new(self.per_second.get() / by, self.burst.get() / by)
     }
 }
 
@@ -73,12 +87,12 @@ pub struct Verdict {
     pub retry_after_s: u64,
 }
 
-type Buckets<K, C> = RateLimiter<K, Bounded<K>, C, StateInformationMiddleware>;
+type Governed<K, C> = RateLimiter<K, Bounded<K>, C, StateInformationMiddleware>;
 
 /// Limits the clients that `K` tells apart. Clones share the buckets.
 pub struct Limiter<K: Clone + Hash + Eq, C: Clock = MonotonicClock> {
     allowance: Allowance,
-    buckets: Arc<Buckets<K, C>>,
+    buckets: Arc<Governed<K, C>>,
     clock: C,
 }
 
