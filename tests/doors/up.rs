@@ -101,6 +101,7 @@ fn one_command_shows_cloudscale_live() {
     the_page_has_figures(&url);
     the_gateway_answers(&up.gateway());
     one_trace_crosses_the_services(&url, &up.gateway());
+    the_services_tell_what_they_do(&url);
     taken_ports_and_folders_are_named(&up);
     if browser::is_there() {
         browser::run("walk.mjs", &[&url]);
@@ -158,6 +159,20 @@ fn the_gateway_answers(gateway: &str) {
     ] {
         let answer = send(method, &format!("{gateway}{path}"), headers, body).unwrap();
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+}
+
+/// Log records reach the site with the trace in which they were written.
+fn the_services_tell_what_they_do(url: &str) {
+    for (service, words) in [
+        ("gateway", "a request was answered"),
+        ("orders", "an order has come to its end"),
+        ("payments", "a payment has moved on"),
+    ] {
+        within(&format!("`{words}` of {service} is read, with its trace"), SOON, || {
+            let page = get(&format!("{url}/live/logs?service={service}")).unwrap().text();
+            page.contains(words) && page.contains("/live/traces/")
+        });
     }
 }
 

@@ -77,6 +77,7 @@ async fn register(
         return Err(Failure::conflict("the address is registered already"));
     }
     state.counters.registrations.inc();
+    tracing::info!(account = %known.account.id, "an account was made");
     Ok((StatusCode::CREATED, Json(known.account)))
 }
 
@@ -94,6 +95,7 @@ async fn login(state: Shared, posted: Posted<Credentials>) -> Result<Json<Sessio
     let good = state.passwords.verify(password, hash).await?;
     let Some(account) = account.filter(|_| good) else {
         state.counters.logins.with_label_values(&["refused"]).inc();
+        tracing::warn!("a login was refused");
         return Err(Failure::unauthenticated("the address or the password is wrong"));
     };
     let token = state.signer.sign(&claims(&account, Uuid::new_v4(), now_ms()))?;

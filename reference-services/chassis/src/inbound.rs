@@ -53,6 +53,9 @@ pub(crate) async fn observe(
     .instrument(span.clone())
     .await;
     describe(&span, response.status());
+    if callers == Callers::Anybody {
+        span.in_scope(|| observation.tell(response.status()));
+    }
     observation.finish(response.status(), &span);
     response
 }
@@ -138,6 +141,18 @@ impl Observation {
             status: None,
             trace: None,
         }
+    }
+
+    /// Writes a line about a request from outside.
+    fn tell(&self, status: StatusCode) {
+        let (status, seconds) = (status.as_u16(), self.start.elapsed().as_secs_f64());
+        tracing::info!(
+            http.request.method = self.method,
+            http.route = self.route,
+            http.response.status_code = status,
+            duration_ms = (seconds * 1e6).round() / 1e3,
+            "a request was answered"
+        );
     }
 
     fn finish(mut self, status: StatusCode, span: &Span) {

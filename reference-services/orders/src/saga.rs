@@ -172,7 +172,9 @@ impl Sagas {
             self.crash.within(|| format!("saga.{}.noted", phase.name()));
             (saga, again) = (next, false);
             if saga.phase == Phase::Rest {
-                self.figures.placed.with_label_values(&[end(&saga)]).inc();
+                let (order, outcome) = (saga.order.id, end(&saga));
+                self.figures.placed.with_label_values(&[outcome]).inc();
+                tracing::info!(%order, outcome, "an order has come to its end");
             }
         }
     }

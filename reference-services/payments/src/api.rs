@@ -71,6 +71,7 @@ impl Counters {
     }
 
     fn captured(&self, payment: &Payment) {
+        tell(payment, "captured");
         let labels = [payment.amount.currency.code()];
         self.captured.with_label_values(&labels).inc();
         let minor = u64::try_from(payment.amount.minor).unwrap_or_default();
@@ -129,6 +130,8 @@ async fn ask_provider(state: &State, payment: Payment) -> Result<Payment, Failur
     let advanced = advance(state, payment.id, step).await?;
     if matches!(advanced.outcome, Outcome::Becomes(_)) {
         state.counters.authorised.with_label_values(&[outcome]).inc();
+        let (payment, order) = (advanced.payment.id, advanced.payment.order);
+        tracing::info!(%payment, %order, outcome, "the provider has answered");
     }
     Ok(advanced.payment)
 }
@@ -173,6 +176,12 @@ async fn refund(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
     Ok(Json(payment))
 }
 
+fn tell(payment: &Payment, outcome: &str) {
+    let Payment { id, order, amount, .. } = payment;
+    let (minor, currency) = (amount.minor, amount.currency.code());
+    tracing::info!(payment = %id, %order, outcome, minor, currency, "a payment has moved on");
+}
+
 /// Counts what has really happened, once.
 fn ended(
     counter: &IntCounterVec,
@@ -183,6 +192,7 @@ fn ended(
     match outcome {
         Outcome::Becomes(_) => {
             counter.with_label_values(&[payment.amount.currency.code()]).inc();
+            tell(payment, wanted);
             Ok(())
         }
         Outcome::Already => Ok(()),
