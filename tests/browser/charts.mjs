@@ -55,6 +55,17 @@ await withBrowser(async (_browser, open) => {
   await page.goBack();
   await until("and back", async () => !page.url().includes("to="));
 
+  step("a time before all measurements is said to be one");
+  await page.evaluate(() => {
+    const url = new URL(location.href);
+    url.search = "?from=2020-01-01T00:00:00Z&to=2020-01-01T01:00:00Z";
+    history.pushState({}, "", url);
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+  await page.getByRole("heading", { name: /nothing|before|measured|kept/i }).first().waitFor();
+  await page.goto(`${url}/live/services/shop`);
+  await until("lines are drawn again", async () => (await plots.first().locator("path.line").count()) === 3);
+
   step("the legend isolates, adds and restores");
   const entries = plots.first().locator(".legend button");
   const shown = () => plots.first().locator("path.line:not(.off)").count();

@@ -180,6 +180,14 @@ fn charts_show_what_was_measured() {
     for words in ["restarted", "Replicas", "40 MB", "Memory", "db_client_connection_count"] {
         assert!(service.contains(words), "{words}");
     }
+    for from in [&page, &service, &ended] {
+        let explored: Vec<String> = hrefs(from, "live/explore?query=");
+        assert!(explored.len() >= 2, "{explored:?}");
+        for href in explored {
+            assert!(href.contains("&from="), "{href}");
+            assert!(text(&href).contains("class=\"plot "), "{href}");
+        }
+    }
     for (path, words) in [
         ("/api/live/chart?query=sum(", "PromQL"),
         ("/api/live/chart?type=pie&query=up", "`pie` is no type"),
@@ -197,6 +205,14 @@ fn charts_show_what_was_measured() {
         let pages = ["/", "/live/services/shop", "/live/explore?query=depth"];
         browser::run("axe.mjs", &[&[url.as_str()], &pages[..]].concat());
     }
+}
+
+/// Addresses of a page's links that contain `part`.
+fn hrefs(page: &str, part: &str) -> Vec<String> {
+    let all = page.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    all.filter(|href| href.contains(part))
+        .map(|href| href.replace("&amp;", "&").replace("&#38;", "&"))
+        .collect()
 }
 
 /// Without a server a sentence stands in the chart's place; with what one measured, the chart.

@@ -112,7 +112,9 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
             "alerts",
             "drift",
             "traces",
+            "traces?from=now-15m",
             "logs",
+            "logs?severity=info&from=now-15m",
             "explore?query=shop_seconds",
             "figures",
             "figures/answer-time",
@@ -122,6 +124,7 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
             let text = answer.text();
             assert_eq!(answer.status, 200, "{view}: {text}");
             assert!(text.contains("data-live=\"past\"") && text.contains(" UTC</span>"), "{view}");
+            whole_links(view, &text, at);
         }
         let asked = get(&format!("{url}/live/explore?query=shop_seconds&at={at}")).unwrap().text();
         let value = if word == "holds" { ">0.05<" } else { ">0.5<" };
@@ -143,6 +146,27 @@ fn a_moment_of_the_past_is_shown_as_it_was() {
         let (before, after) = (before.to_string(), after.to_string());
         browser::run("moments.mjs", &[&format!("{url}/"), &before, &after]);
     }
+}
+
+/// Links of a page of the past have one time and lose none of their parts.
+fn whole_links(view: &str, page: &str, at: i64) {
+    let mut with_parts = 0;
+    for href in page.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let href = href.replace("&amp;", "&").replace("&#38;", "&");
+        let Some((_, query)) = href.split_once('?') else { continue };
+        let query = query.split('#').next().unwrap_or_default();
+        let parts: Vec<&str> = query.split('&').collect();
+        assert!(
+            parts.iter().all(|part| !part.contains("&&") && !part.contains('#')),
+            "{view}: {href}"
+        );
+        assert!(query.is_empty() || parts.iter().all(|part| part.contains('=')), "{view}: {href}");
+        let times = parts.iter().filter(|part| part.starts_with("at=")).count();
+        assert!(times <= 1, "{view}: {href}");
+        with_parts += usize::from(parts.len() > 1 && parts.contains(&format!("at={at}").as_str()));
+    }
+    let many = ["services/shop", "traces?from=now-15m", "logs?severity=info&from=now-15m"];
+    assert!(with_parts > 0 || !many.contains(&view), "{view} has no link of several parts");
 }
 
 /// What cannot be shown is said in words, as a page and as JSON, with a way out.

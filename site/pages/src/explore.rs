@@ -3,7 +3,7 @@
 //! `loggia` asks the engine; here the answer gets its words and its drawing.
 
 use crate::chart::{self, ChartFrame};
-use crate::figures::{amount, clock, duration, number};
+use crate::figures::{amount, clock, date_time, duration, number};
 use crate::frame::{Frame, Place, View};
 use crate::problems::written;
 use crate::service::{short, when, zoomed};
@@ -83,6 +83,8 @@ struct AnswerPart<'a> {
     text: Option<&'a str>,
     notes: &'a [String],
     csv: String,
+    /// When it was so, unless that is now.
+    when: Option<String>,
 }
 
 /// What people ask first.
@@ -178,7 +180,15 @@ fn answer_part<'a>(found: &'a Explored, view: &ExploreView) -> AnswerPart<'a> {
         more: found.now.len().saturating_sub(ROWS_MAX),
         text: found.text.as_deref(),
         notes: &found.notes,
-        csv: format!("?query={}&format=csv", crate::overlay::encode(&view.query)),
+        csv: format!(
+            "?query={}&{}&format=csv",
+            crate::overlay::encode(&view.query),
+            match view.span.live {
+                true => format!("from=now-{}s", view.span.seconds()),
+                false => format!("from={}&to={}", view.span.from, view.span.to),
+            }
+        ),
+        when: (!view.span.live).then(|| date_time(view.span.to)),
     }
 }
 

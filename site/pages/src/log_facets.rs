@@ -9,6 +9,8 @@ use traces::log_histogram;
 
 /// Sections of the histogram at most.
 const BUCKETS_MAX: i64 = 60;
+/// A time that was asked for is drawn whole unless it is so many times as long as that with records.
+const EMPTY_MAX: i64 = 50;
 /// Lengths of a section that read well, seconds.
 const STEPS_S: [i64; 17] =
     [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400, 604_800];
@@ -60,10 +62,16 @@ pub(crate) struct Choice {
 pub(crate) fn histogram(root: &str, view: &LogSearchView, now_ms: i64) -> Option<Histogram> {
     let moments = || view.counted.iter().map(|record| record.moment_ns().div_euclid(1_000_000));
     let (first, last) = (moments().min()?, moments().max()?);
-    let from = view.from_ms.filter(|_| view.more_than.is_none()).unwrap_or(first).min(first);
     let to = view.to_ms.unwrap_or(now_ms).max(last);
+    // What was asked for, unless next to nothing of it has records.
+    let asked = view.from_ms.filter(|_| view.more_than.is_none());
+    let asked = asked.filter(|from| to - from <= EMPTY_MAX * (to - first).max(1_000));
+    let from = asked.unwrap_or(first).min(first);
     let fits = |step: &&i64| (to - from) / (**step * 1000) < BUCKETS_MAX;
-    let step_ms = STEPS_S.iter().find(fits).unwrap_or(&STEPS_S[STEPS_S.len() - 1]) * 1000;
+    let step_ms = match STEPS_S.iter().find(fits) {
+        Some(step) => step * 1000,
+        None => (to - from) / BUCKETS_MAX + 1,
+    };
     let from_ms = from - from.rem_euclid(step_ms);
     let buckets =
         usize::try_from((to - from_ms) / step_ms + 1).ok()?.min(10 * BUCKETS_MAX as usize);

@@ -60,6 +60,10 @@ impl LogsTemplate<'_> {
     }
 }
 
+/// Attributes that stand in the line of a record, and characters of each.
+const BRIEF_MAX: usize = 4;
+const BRIEF_CHARS: usize = 60;
+
 /// A record as the tables show it.
 pub(crate) struct LogRow<'a> {
     pub(crate) clock: String,
@@ -73,6 +77,8 @@ pub(crate) struct LogRow<'a> {
     pub(crate) trace: Option<String>,
     pub(crate) to_trace: &'static str,
     pub(crate) pairs: Vec<(&'a str, String)>,
+    /// Own attributes for the line itself, as far as they fit.
+    pub(crate) brief: Vec<(&'a str, String)>,
 }
 
 /// `/live/logs`: the form, what was found has in common, and the records.
@@ -196,6 +202,12 @@ pub(crate) fn log_row<'a>(
         }),
         to_trace: if here { "Its span" } else { "The request in which it was written" },
         pairs: pairs(record),
+        brief: record
+            .attributes
+            .iter()
+            .take(BRIEF_MAX)
+            .map(|one| (&*one.key, one.value.text().chars().take(BRIEF_CHARS).collect()))
+            .collect(),
     }
 }
 

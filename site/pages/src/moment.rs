@@ -147,7 +147,9 @@ fn link(tag: &str, at: i64) -> String {
     }
     let Some((before, rest)) = tag.split_once(HREF) else { return tag.to_owned() };
     let Some((address, after)) = rest.split_once('"') else { return tag.to_owned() };
-    format!("{before}{HREF}{}\"{after}", address_at(address, at, "&amp;"))
+    // The templates write `&` as a number, whose `#` is no fragment's.
+    let address = address.replace("&#38;", "&amp;");
+    format!("{before}{HREF}{}\"{after}", address_at(&address, at, "&amp;"))
 }
 
 /// An address at a moment, seconds since 1970; one that leads elsewhere or is the same at every moment stays. `and` is how a further name is
@@ -215,8 +217,8 @@ mod tests {
 
     #[test]
     fn a_page_keeps_its_moment_in_links_and_forms() {
-        let page = "<p>a < b <a class=\"x\" href=\"/\">x</a><a data-timeless href=\"/?\">live</a><form method=\"get\" action=\"/live/logs\"><b>";
-        let expected = "<p>a < b <a class=\"x\" href=\"/?at=5\">x</a><a data-timeless href=\"/?\">live</a><form method=\"get\" action=\"/live/logs\"><input type=\"hidden\" name=\"at\" value=\"5\"><b>";
+        let page = "<p>a < b <a class=\"x\" href=\"/?a=1&#38;b=2&#38;c=3#d\">x</a><a data-timeless href=\"/?\">live</a><form method=\"get\" action=\"/live/logs\"><b>";
+        let expected = "<p>a < b <a class=\"x\" href=\"/?a=1&amp;b=2&amp;c=3&amp;at=5#d\">x</a><a data-timeless href=\"/?\">live</a><form method=\"get\" action=\"/live/logs\"><input type=\"hidden\" name=\"at\" value=\"5\"><b>";
         assert_eq!(keep_moment(page, 5_000), expected);
     }
 }

@@ -102,7 +102,7 @@ pub fn render_objective(site: &Site, evidence: &Evidence, id: &str) -> Option<St
     Some(written(&ObjectiveTemplate {
         row: row(site, &frame.root, found),
         description: found.description.as_deref(),
-        chart: chart::frame(0, &history_chart(found, site.now_ms)),
+        chart: chart::frame(0, &history_chart(found, site.now_ms, site.at)),
         history: duration(f64::from(found.history_s)),
         alerts: alerts.collect(),
         queries: &found.queries,
@@ -261,7 +261,7 @@ pub fn cells_for_objective(site: &Site, evidence: &Evidence, id: &str) -> Option
     let found = evidence.objectives.iter().find(|one| one.id == id)?;
     let mut cells = frame_cells(site, evidence);
     objective_cells(&mut cells, found);
-    cells.extend(chart::cells(0, &history_chart(found, site.now_ms), ""));
+    cells.extend(chart::cells(0, &history_chart(found, site.now_ms, site.at), ""));
     let mut put = |part: &str, cell: Cell| cells.insert(format!("slo.{id}.{part}"), cell);
     put("events", figure_cell(&found.events, ""));
     if let Some(budget) = &found.budget {
@@ -347,13 +347,20 @@ fn times(rate: &Figure) -> Cell {
     }
 }
 
-/// What was left of the budget, or the value, as a chart; `None` when there is no such objective.
-pub fn objective_chart(evidence: &Evidence, id: &str, now_ms: i64) -> Option<Chart> {
+/// What was left of the budget, or the value, as a chart that ends at `now_ms`; `None` when there is no such objective.
+/// `at` is the moment of the past that is shown, in milliseconds since 1970.
+pub fn objective_chart(
+    evidence: &Evidence,
+    id: &str,
+    now_ms: i64,
+    at: Option<i64>,
+) -> Option<Chart> {
     let found = evidence.objectives.iter().find(|one| one.id == id)?;
-    Some(history_chart(found, now_ms))
+    Some(history_chart(found, now_ms, at))
 }
 
-fn history_chart(found: &ObjectiveEvidence, now_ms: i64) -> Chart {
+fn history_chart(found: &ObjectiveEvidence, now_ms: i64, shown: Option<i64>) -> Chart {
+    let moment = shown.map_or_else(String::new, |at| format!("&at={}", at.div_euclid(1000)));
     let count = i64::try_from(found.history.len()).unwrap_or(0).max(1);
     let step_ms = (i64::from(found.history_s) * 1000 / count).max(1);
     // Steps of the clock: otherwise the whole line would move a little at every tick.
@@ -375,9 +382,9 @@ fn history_chart(found: &ObjectiveEvidence, now_ms: i64) -> Chart {
             from: end - i64::from(found.history_s) * 1000,
             to: end,
             step: step_ms,
-            live: true,
+            live: shown.is_none(),
         },
-        source: format!("objective={}", encode(&found.id)),
+        source: format!("{}{}{moment}", chart::OBJECTIVE, encode(&found.id)),
         ..Chart::default()
     }
 }

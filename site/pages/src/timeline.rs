@@ -31,6 +31,8 @@ pub struct TimelineView {
     pub left_out: usize,
     /// Why some may be missing, in a sentence.
     pub problem: Option<String>,
+    /// The end is not the present: it was asked for.
+    pub chosen: bool,
 }
 
 /// The view as the template shows it.
@@ -142,15 +144,16 @@ fn mark(view: &TimelineView, entry: usize, one: &Happening, length: i64) -> Mark
             one.subject,
             one.words,
             clock(one.at),
-            lasted(one, view.to)
+            lasted(one, view)
         ),
     }
 }
 
-fn lasted(one: &Happening, now: i64) -> String {
+fn lasted(one: &Happening, view: &TimelineView) -> String {
     let seconds = |end: i64| duration((end - one.at).max(0) as f64 / 1000.0);
     match one.until {
-        None => format!(", for {} until now", seconds(now)),
+        None if view.chosen => format!(", for {} until the end of this time", seconds(view.to)),
+        None => format!(", for {} until now", seconds(view.to)),
         Some(until) if until == one.at => String::new(),
         Some(until) => format!(", for {}", seconds(until)),
     }
@@ -210,7 +213,7 @@ fn entry(
         },
         subject: one.subject.clone(),
         words: one.words.clone(),
-        lasted: lasted(one, view.to).trim_start_matches(", ").to_owned(),
+        lasted: lasted(one, view).trim_start_matches(", ").to_owned(),
         links,
     }
 }

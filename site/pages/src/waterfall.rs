@@ -487,9 +487,9 @@ impl Waterfall<'_, '_> {
     fn fold(&self, fold: &Fold) -> FoldTemplate<'_> {
         let trace = self.view.trace;
         let first: &Row = &trace.rows[fold.members[0]];
-        let hits =
-            self.found.iter().filter(|row| fold.lines.iter().any(|l| holds(l, **row))).count();
-        let asked = self.asked.is_some_and(|row| fold.lines.iter().any(|line| holds(line, row)));
+        let rows: HashSet<usize> = fold.lines.iter().flat_map(rows_of).collect();
+        let hits = self.found.iter().filter(|row| rows.contains(row)).count();
+        let asked = self.asked.is_some_and(|row| rows.contains(&row));
         let marks = fold.members.iter().take(FOLD_LINES_MAX).filter_map(|index| {
             let span = &trace.rows[*index].span;
             self.scale.section(span.start_ns, span.end_ns, 0.15)
@@ -538,7 +538,10 @@ fn rows_of(line: &Line) -> Vec<usize> {
 
 /// Whether a line is this row or holds it.
 fn holds(line: &Line, row: usize) -> bool {
-    rows_of(line).contains(&row)
+    match line {
+        Line::Row(index) => *index == row,
+        Line::Fold(fold) => fold.lines.iter().any(|line| holds(line, row)),
+    }
 }
 
 fn percent(value: f64) -> String {

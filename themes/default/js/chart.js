@@ -42,6 +42,7 @@ const watching = new MutationObserver((changes) => {
     if (!chart) continue;
     axis(chart);
     if (at !== undefined && chart === active) void show(chart);
+    if (tabled(chart)) void table(chart);
   }
 });
 
@@ -76,6 +77,7 @@ function settle() {
     figure.querySelectorAll(".crosshair, .tip, .band").forEach((one) => one.remove());
     axis(chart);
     isolate(chart);
+    if (tabled(chart)) void table(chart);
     return chart;
   });
 }
@@ -233,7 +235,7 @@ function clear(chart) {
 /** @param {PointerEvent} event */
 function grab(event) {
   const chart = chartOf(event.currentTarget);
-  if (!chart || event.button !== 0 || event.pointerType === "touch" || (event.target instanceof Element && event.target.closest("a"))) return;
+  if (!chart || "fixed" in chart.figure.dataset || event.button !== 0 || event.pointerType === "touch" || (event.target instanceof Element && event.target.closest("a"))) return;
   const band = part("div", "band", "");
   drag = { chart, x: event.clientX, band };
   chart.area.setPointerCapture(event.pointerId);
@@ -274,7 +276,7 @@ function zoom(from, to) {
 /** Closer or further, with what is under the crosshair in its place. @param {number} factor */
 function scale(factor) {
   const chart = active ?? charts[0];
-  if (!chart) return;
+  if (!chart || "fixed" in chart.figure.dataset) return;
   const { from, to } = span(chart);
   const centre = at ?? (from + to) / 2;
   return zoom(centre - (centre - from) * factor, centre + (to - centre) * factor);
@@ -302,7 +304,8 @@ function visit(url, zoomed = false) {
 async function arrive() {
   const title = active?.figure.dataset.title;
   const focused = document.activeElement?.closest(".plot-area");
-  await refresh();
+  // What cannot be shown has a page that says why, and what to do.
+  if (!(await refresh())) return location.reload();
   restream();
   if (focused && title) {
     const chart = charts.find((one) => one.figure.dataset.title === title);
@@ -454,6 +457,9 @@ function clock(chart) {
 }
 
 // --- Table
+
+/** Whether the reader has opened its table. @param {Chart} chart */
+const tabled = ({ figure }) => /** @type {HTMLDetailsElement | null} */ (figure.querySelector(".plot-table"))?.open;
 
 /** Every step in a row, the newest first. @param {Chart} chart */
 async function table(chart) {

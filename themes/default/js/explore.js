@@ -168,7 +168,11 @@ function earlier(form, field) {
   place.querySelector("ul")?.replaceChildren(...others.map((query) => {
     const item = document.createElement("li");
     const link = document.createElement("a");
-    link.href = `?query=${encodeURIComponent(query)}`;
+    // The time that is looked at stays.
+    const url = new URL(location.href);
+    url.searchParams.set("query", query);
+    url.searchParams.delete("format");
+    link.href = url.href;
     link.textContent = query;
     item.append(link);
     return item;

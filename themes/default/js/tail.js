@@ -74,13 +74,16 @@ async function look() {
     const url = new URL(button.dataset.api ?? "", location.href);
     url.searchParams.set("after", button.dataset.cursor ?? "0");
     url.searchParams.set("rows", "1");
+    const since = button.dataset.cursor;
     const answer = await fetch(url);
     if (!answer.ok) throw new Error(String(answer.status));
     const told = await answer.json();
     // The reader may have stopped it, or gone elsewhere.
     if (find("[data-tail]") !== button || button.getAttribute("aria-pressed") !== "true") return;
-    button.dataset.cursor = told.cursor;
-    if (told.count > 0) {
+    // A page that was drawn anew meanwhile has them.
+    const mine = button.dataset.cursor === since;
+    if (mine) button.dataset.cursor = told.cursor;
+    if (mine && told.count > 0) {
       fresh.prepend(document.createRange().createContextualFragment(told.rows));
       waiting += told.count;
       while (fresh.children.length > SHOWN_MAX) fresh.lastElementChild?.remove();
@@ -134,9 +137,20 @@ function start() {
   turn(button.getAttribute("aria-pressed") === "true");
 }
 
+/** After the server drew the page anew: its list has what waited, and the button is as the reader left it. */
+function resume() {
+  const button = find("[data-tail]");
+  if (!button) return;
+  button.hidden = false;
+  button.textContent = button.getAttribute("aria-pressed") === "true" ? "Pause" : "Live tail";
+  fresh = new DocumentFragment();
+  waiting = 0;
+  tell();
+}
+
 /** Starts on every page with logs. */
 export function tail() {
-  onArrive((how) => how !== "refresh" && start());
+  onArrive((how) => (how === "refresh" ? resume() : start()));
   document.addEventListener("click", (event) => {
     const at = event.target instanceof Element ? event.target : null;
     const button = at?.closest("[data-tail]");

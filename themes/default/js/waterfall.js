@@ -175,7 +175,15 @@ function start() {
   if (map instanceof HTMLElement) {
     brush(map, { across: true, window: [Number(map.dataset.from) / 100, Number(map.dataset.to) / 100] }, (from, to) => zoomTo(`${(from * 100).toFixed(2)}-${(to * 100).toFixed(2)}`), () => zoomTo(""));
   }
-  if (document.querySelector("[data-arriving]")) again = setTimeout(() => !document.hidden && void refresh(), AGAIN_MS);
+  if (document.querySelector("[data-arriving]")) later_again();
+}
+
+/** Looks again in a moment; a look that failed is followed by another. */
+function later_again() {
+  clearTimeout(again);
+  again = setTimeout(async () => {
+    if (!document.hidden && !(await refresh()) && document.querySelector("[data-arriving]")) later_again();
+  }, AGAIN_MS);
 }
 
 /** Starts on every page with a trace. */

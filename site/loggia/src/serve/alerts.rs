@@ -292,6 +292,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, seen: Seen) -> Response {
         to: found.to,
         left_out: found.left_out,
         problem: found.problem,
+        chosen: seen.moment.to.or(seen.at()).is_some(),
     };
     let shown = app.shown();
     seen.html(pages::render_alerts(&seen.site(&app, &shown), &timeline, &seen.evidence))

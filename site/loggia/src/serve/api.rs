@@ -38,8 +38,7 @@ pub(super) async fn snapshot(
     let evidence = &seen.evidence;
     let span = events::span_of(&app, seen.moment);
     let view = events::View { page: which.page.clone(), span };
-    let Some(cells) = super::engines::waiting(&app, || views::cells_seen(&app, &view, &seen))
-    else {
+    let Some(cells) = super::engines::waiting(|| views::cells_seen(&app, &view, &seen)) else {
         return problem(
             StatusCode::NOT_FOUND,
             &format!("there is no page `{}`", which.page),

@@ -3,7 +3,6 @@
 //!
 //! `tick`, `charts` and `views` ask through it.
 
-use super::App;
 use anyhow::Context;
 use document::{Config, EngineAddress, EngineKind};
 use evidence::{Plan, Question, QuestionShape, SourceFault};
@@ -120,15 +119,17 @@ impl Sources {
     }
 
     /// The answers to the questions as they were at a moment of the past. None of them is kept here, and an engine that does
-    /// not answer makes errors.
-    pub(super) fn answers_at(&self, plan: &Plan, at_ms: i64) -> Answers {
+    /// not answer makes errors, and `true`.
+    pub(super) fn answers_at(&self, plan: &Plan, at_ms: i64) -> (Answers, bool) {
         let engine = self.metrics();
         let open: Vec<&Question> = plan.questions.iter().collect();
         let asked = match engine.is_remote() {
             true => side_by_side(&open, |question| answer(engine, question, at_ms)),
             false => open.iter().map(|question| answer(engine, question, at_ms)).collect(),
         };
-        asked.into_iter().map(|answer| answer.map_err(|error| error.to_string())).collect()
+        let is_down = asked.iter().any(|answer| matches!(answer, Err(AskError::Down(_))));
+        let answers = asked.into_iter().map(|answer| answer.map_err(|error| error.to_string()));
+        (answers.collect(), is_down)
     }
 
     /// The answers of now, those that are still good among them, and whether the engine did not answer. What is no longer
@@ -296,10 +297,9 @@ fn answer(engine: &dyn MetricsEngine, question: &Question, now: i64) -> Result<V
     answer.map(|answer| answer.value)
 }
 
-/// Runs what may wait for another engine, so that the thread's other work goes on elsewhere.
-pub(super) fn waiting<T>(app: &App, work: impl FnOnce() -> T) -> T {
-    let remote = app.sources.metrics().is_remote() || app.sources.remote_traces.is_some();
-    if remote { tokio::task::block_in_place(work) } else { work() }
+/// Runs what may wait for another engine or read much of our own, so that the thread's other work goes on elsewhere.
+pub(super) fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
 }
 
 #[cfg(test)]

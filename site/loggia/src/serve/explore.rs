@@ -1,9 +1,9 @@
 //! `/live/explore`: asks the engine of the metrics what somebody typed. `pages` renders the answer.
 
-use super::App;
 use super::charts::{self, Line, Span};
 use super::seen::Seen;
 use super::views::problem_page;
+use super::{App, places};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -14,15 +14,11 @@ use serde::Deserialize;
 use series::{Labels, METRIC_NAME};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use telemetry::AskError;
 
 /// The range when none is chosen, milliseconds.
 const USUAL_RANGE_MS: i64 = 900_000;
-/// A question that has to wait longer for its turn is refused.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Questions that are worked on at a time; others wait.
-pub(super) const EXPLORERS_MAX: usize = 4;
 /// Characters of an answer that is text.
 const TEXT_MAX: usize = 20_000;
 
@@ -55,8 +51,7 @@ pub(super) async fn page(
     let answer = match query.is_empty() {
         true => None,
         false => {
-            let place = tokio::time::timeout(PATIENCE, app.exploring.acquire()).await;
-            let Ok(Ok(_place)) = place else {
+            let Some(place) = places::exploring(&app).await else {
                 return problem_page(
                     &app,
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -65,7 +60,10 @@ pub(super) async fn page(
                 );
             };
             let (asking, text) = (Arc::clone(&app), query.clone());
-            let work = tokio::task::spawn_blocking(move || explore(&asking, &text, span, now));
+            let work = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                explore(&asking, &text, span, now)
+            });
             Some(work.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "exploring failed");
                 Err((StatusCode::INTERNAL_SERVER_ERROR, fault("the query could not be evaluated")))
@@ -114,7 +112,9 @@ fn explore(
         }
         AskError::Down(message) => (StatusCode::BAD_GATEWAY, fault(message)),
     };
-    let answer = engine.instant(query, now).map_err(refused)?;
+    // Queries of charts may come as they were written.
+    let window = charts::window(at.step, app.evidence().window);
+    let answer = engine.instant(&evidence::put_window(query, &window), now).map_err(refused)?;
     let mut notes: Vec<String> = answer.warnings.iter().chain(&answer.infos).cloned().collect();
     let (vector, text) = match answer.value {
         Value::Scalar { v, .. } => (vec![(Labels::default(), v)], None),

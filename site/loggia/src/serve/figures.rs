@@ -80,7 +80,7 @@ pub(super) fn live_view(
     now: i64,
 ) -> FigureView {
     let span = span.unwrap_or_else(|| Span::of(moment, USUAL_MS, now));
-    let chart = waiting(app, || history(app, &figure, span, now));
+    let chart = waiting(|| history(app, &figure, span, now));
     FigureView { figure, chart, traces: Vec::new() }
 }
 

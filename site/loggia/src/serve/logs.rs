@@ -40,6 +40,7 @@ pub(super) struct LogQuery {
     from: String,
     to: String,
     limit: String,
+    at: String,
     tail: String,
     after: String,
     rows: String,
@@ -57,8 +58,12 @@ impl LogQuery {
         let trace_id = field(&mut problems, "trace", &self.trace, |text| id::<TraceId>(text, what));
         let what = "span id of 16 hexadecimal digits";
         let span_id = field(&mut problems, "span", &self.span, |text| id::<SpanId>(text, what));
-        let from_ms = field(&mut problems, "from", &self.from, |text| time(text, now));
-        let to_ms = field(&mut problems, "to", &self.to, |text| time(text, now));
+        let at = field(&mut problems, "at", &self.at, |text| time(text, now));
+        // What is said relative to now is so to the moment that is shown.
+        let shown = at.unwrap_or(now);
+        let from_ms = field(&mut problems, "from", &self.from, |text| time(text, shown));
+        let to_ms = field(&mut problems, "to", &self.to, |text| time(text, shown));
+        let to_ms = to_ms.into_iter().chain(at).min();
         if let (Some(from), Some(to)) = (from_ms, to_ms)
             && from >= to
         {
@@ -177,11 +182,10 @@ pub(super) async fn page(
         Ok(Query(query)) => (query, false),
         Err(_) => (LogQuery::default(), true),
     };
-    let (mut search, mut problems) = query.read(seen.at().unwrap_or_else(now_ms));
+    let (search, mut problems) = query.read(now_ms());
     if twice {
         problems.insert("q", "each filter may stand in the address once".to_owned());
     }
-    search.to_ms = search.to_ms.or(seen.at());
     let (from_ms, to_ms) = (search.from_ms, search.to_ms);
     let listed = search.limit.unwrap_or(LOGS_SHOWN);
     let cursor = app.backend.logs.cursor();

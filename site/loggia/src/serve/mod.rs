@@ -19,6 +19,7 @@ mod map;
 mod moment;
 mod past;
 mod past_alerts;
+mod places;
 mod ports;
 mod routes;
 mod search;
@@ -108,7 +109,7 @@ pub(crate) struct App {
     evidence: channel::Sender<Arc<Evidence>>,
     files: RwLock<Files>,
     events: events::Cache,
-    exploring: Semaphore,
+    exploring: Arc<Semaphore>,
     past: past::Past,
     /// Since when there is telemetry, milliseconds since 1970; the largest number while there is none.
     since_ms: AtomicI64,
@@ -227,7 +228,7 @@ impl App {
             shown: channel::Sender::new(Shown::first(book, assets, tick::now_ms())),
             files: RwLock::default(),
             events: events::Cache::default(),
-            exploring: Semaphore::new(explore::EXPLORERS_MAX),
+            exploring: Arc::new(Semaphore::new(places::EXPLORERS_MAX)),
             past: past::Past::default(),
             since_ms: AtomicI64::new(i64::MAX),
             search: search::Live::default(),

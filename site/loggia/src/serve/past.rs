@@ -3,7 +3,7 @@
 //! `seen` asks for it; the questions and the graphs are those of `tick`, asked of an earlier time.
 
 use super::shown::Shown;
-use super::{App, past_alerts, tick};
+use super::{App, past_alerts, places, tick};
 use evidence::{DRIFT_WINDOW_S, Evidence, Plan, Window};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ pub(super) struct Then {
     pub(super) evidence: Arc<Evidence>,
     /// Who called whom in the window before it.
     pub(super) graph: ServiceGraph,
+    /// An engine did not answer, so the next look may show more.
+    partial: bool,
 }
 
 /// The version of the book, and the moment in milliseconds since 1970.
@@ -40,12 +42,12 @@ type Slot = Arc<OnceCell<Arc<Then>>>;
 /// Moments that were asked for lately.
 pub(super) struct Past {
     known: Mutex<VecDeque<(Key, Slot)>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Default for Past {
     fn default() -> Self {
-        Self { known: Mutex::default(), places: Semaphore::new(AT_A_TIME) }
+        Self { known: Mutex::default(), places: Arc::new(Semaphore::new(AT_A_TIME)) }
     }
 }
 
@@ -55,17 +57,20 @@ impl Past {
         let key = (shown.version, at);
         let slot = self.slot(key);
         let found = slot.get_or_try_init(|| self.work(app, shown, at)).await;
-        if tick::now_ms() - at < SETTLED_MS || found.is_err() {
+        let is_whole = found.as_ref().is_ok_and(|then| !then.partial);
+        if tick::now_ms() - at < SETTLED_MS || !is_whole {
             self.known().retain(|(other, _)| *other != key);
         }
         found.ok().cloned()
     }
 
     async fn work(&self, app: &Arc<App>, shown: &Shown, at: i64) -> Result<Arc<Then>, ()> {
-        let place = tokio::time::timeout(PATIENCE, self.places.acquire()).await;
-        let Ok(Ok(_place)) = place else { return Err(()) };
+        let place = places::within(&self.places, PATIENCE).await.ok_or(())?;
         let (app, book) = (Arc::clone(app), Arc::clone(&shown.book));
-        let work = tokio::task::spawn_blocking(move || Arc::new(look(&app, &book, at)));
+        let work = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            Arc::new(look(&app, &book, at))
+        });
         work.await.map_err(|error| tracing::error!(%error, at, "a look at the past failed"))
     }
 
@@ -96,7 +101,7 @@ fn look(app: &App, book: &document::Book, at: i64) -> Then {
     let window = if remote { Window::wide() } else { Window::paced(oldest, at, pace_s) };
     let kept_s = oldest.map_or(0, |oldest| at.saturating_sub(oldest).max(0) / 1000);
     let plan: Plan = evidence::plan(book, window, u32::try_from(kept_s).unwrap_or(u32::MAX));
-    let answers = app.sources.answers_at(&plan, at);
+    let (answers, is_down) = app.sources.answers_at(&plan, at);
     let windows_ms = [window.seconds(), DRIFT_WINDOW_S].map(|seconds| i64::from(seconds) * 1000);
     let from = at - windows_ms.iter().max().copied().unwrap_or(0) - PAIRING_MS;
     let spans = app.backend.spans_between(from, at, TRACES_MAX);
@@ -104,5 +109,8 @@ fn look(app: &App, book: &document::Book, at: i64) -> Then {
     let mut evidence = evidence::evaluate(book, &plan, &answers, &graph, &observed, at);
     evidence.alerts = past_alerts::seen(app, book, &evidence.services, at);
     evidence.map.place(Some(&app.evidence().map), at);
-    Then { evidence: Arc::new(evidence), graph }
+    if is_down {
+        evidence.faults = app.sources.faults();
+    }
+    Then { evidence: Arc::new(evidence), graph, partial: is_down }
 }

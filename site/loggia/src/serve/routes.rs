@@ -201,7 +201,7 @@ async fn show_page(app: &Arc<App>, page: &Arc<Page>, uri: &Uri) -> Response {
     let problems = shown.problems(&page.id);
     let (site, kept) = (seen.site(app, &shown), shown.is_kept(&page.id));
     let span = events::span_of(app, seen.moment);
-    let drawn = engines::waiting(app, || charts::of_page(app, page, span, seen.at()));
+    let drawn = engines::waiting(|| charts::of_page(app, page, span, seen.at()));
     let site = pages::Site { charts: &drawn, ..site };
     seen.html(pages::render_page(&site, page, Some(&seen.evidence), &problems, kept))
 }

@@ -59,11 +59,13 @@ impl TraceQuery {
         });
         let min = field.read("min", &self.min, duration_ns);
         let max = field.read("max", &self.max, duration_ns);
-        let from = field.read("from", &self.from, |text| time(text, now));
-        let to = field.read("to", &self.to, |text| {
-            time(text, now).map_err(|words| format!("{words}; whom a span calls is `calls`"))
-        });
         let at = field.read("at", &self.at, |text| time(text, now));
+        // What is said relative to now is so to the moment that is shown.
+        let shown = at.unwrap_or(now);
+        let from = field.read("from", &self.from, |text| time(text, shown));
+        let to = field.read("to", &self.to, |text| {
+            time(text, shown).map_err(|words| format!("{words}; whom a span calls is `calls`"))
+        });
         let attributes = field.read("attributes", &self.attributes, attributes);
         field.read("sort", &self.sort, |text| match text {
             "newest" | "slowest" => Ok(()),
@@ -74,7 +76,7 @@ impl TraceQuery {
         {
             problems.insert("max", "the longest is shorter than the shortest".to_owned());
         }
-        if let (Some(from), Some(to)) = (from, to)
+        if let (Some(from), Some(to)) = (from, to.into_iter().chain(at).min())
             && from >= to
         {
             problems.insert("to", "the end is not after the beginning".to_owned());

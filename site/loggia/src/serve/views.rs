@@ -6,6 +6,7 @@ use super::engines::waiting;
 use super::events::View;
 use super::figures;
 use super::moment::Moment;
+use super::places;
 use super::seen::Seen;
 use super::shown::Shown;
 use super::tick::now_ms;
@@ -71,7 +72,7 @@ fn cells_of(
     (evidence, graph): (&Evidence, Option<&ServiceGraph>),
 ) -> Option<Cells> {
     if let Some(page) = shown.book.page(&view.page) {
-        let drawn = waiting(app, || charts::of_page(app, page, view.span, site.at));
+        let drawn = waiting(|| charts::of_page(app, page, view.span, site.at));
         let site = Site { charts: &drawn, ..site.clone() };
         return Some(pages::cells_for_page(&site, page, evidence));
     }
@@ -171,6 +172,14 @@ pub(super) async fn service(
             "Neither the book nor the telemetry names it. The services that are known are in the sidebar.",
         );
     };
+    let Some(_place) = places::exploring(&app).await else {
+        return problem_page(
+            &app,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many views are being drawn",
+            "Reload in a moment, or look at a shorter time.",
+        );
+    };
     let shown = app.shown();
     let span = Span::of(seen.moment, usual_range_ms(&app, evidence.at), now_ms());
     let view = service_view(&app, &shown.book, service, (&evidence, seen.graph()), span);
@@ -243,7 +252,7 @@ fn service_view(
         // The traces of then may be on disk alone.
         false => app.backend.search_traces(search),
     };
-    waiting(app, || {
+    waiting(|| {
         let (saturation, unmeasured) = charts::saturation(app, name, span, now);
         let marks = charts::marks(app, name, ends);
         let mut slowest = find(&within);

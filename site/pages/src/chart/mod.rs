@@ -22,6 +22,8 @@ use scale::Scale;
 
 /// Units of the drawing from left to right and from top to bottom.
 const SIDE: f64 = 1000.0;
+/// What the address of an objective's chart begins with.
+pub(crate) const OBJECTIVE: &str = "objective=";
 /// Parts that the value axis is divided into.
 const ROWS: usize = 3;
 /// Parts that the time axis is divided into.
@@ -180,7 +182,7 @@ impl ChartSpan {
         (self.from..=self.to).contains(&at)
     }
 
-    fn seconds(self) -> f64 {
+    pub(crate) fn seconds(self) -> f64 {
         (self.to - self.from) as f64 / 1000.0
     }
 }
@@ -208,6 +210,8 @@ pub(crate) struct ChartFrame {
     /// `source` with the ends of the span, for the table.
     pub(crate) csv: String,
     pub(crate) explore: Option<String>,
+    /// It shows one length of time only.
+    pub(crate) fixed: bool,
     pub(crate) summary: Vec<[String; 5]>,
     pub(crate) fault: String,
 }
@@ -273,7 +277,11 @@ pub(crate) fn frame(index: usize, chart: &Chart) -> ChartFrame {
             true => String::new(),
             false => format!("{}&from={}&to={}", chart.source, chart.span.from, chart.span.to),
         },
-        explore: query.map(|query| format!("query={query}")),
+        fixed: chart.source.starts_with(OBJECTIVE),
+        explore: query.map(|query| match chart.span.live {
+            true => format!("query={query}&from=now-{}s", chart.span.seconds()),
+            false => format!("query={query}&from={}&to={}", chart.span.from, chart.span.to),
+        }),
         source: chart.source.clone(),
         summary: data::summary(chart),
         fault: chart.fault.clone().unwrap_or_default(),

@@ -4,7 +4,8 @@
 use super::{Asked, Line, Span};
 use crate::serve::App;
 use crate::serve::api::problem;
-use crate::serve::moment::Moment;
+use crate::serve::places;
+use crate::serve::seen::Seen;
 use crate::serve::tick::now_ms;
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -12,7 +13,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use pages::{Chart, ChartKind};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Queries of one chart.
 const LINES_MAX: usize = 16;
@@ -20,8 +20,6 @@ const LINES_MAX: usize = 16;
 const QUERY_MAX: usize = 10_000;
 /// The span when the address names none.
 const USUAL_MS: i64 = 900_000;
-/// A question that has to wait longer for its turn is refused.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// For whoever wrote something else.
 const HELP: &str = "write `query=` with PromQL, once for each line, `name=` before each, and any of `unit=`, `type=line|area|bar|stacked`, `threshold=`, `exemplars=`, `service=`, `from=` and `to=`; or `objective=` with its id";
 
@@ -67,10 +65,10 @@ pub(super) fn parse(query: &str) -> Result<(Asked, Option<String>), String> {
 /// `GET /api/live/chart`: each step's values and their words.
 pub(in crate::serve) async fn json(
     State(app): State<Arc<App>>,
-    moment: Moment,
+    seen: Seen,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match asked(&app, moment, query, false).await {
+    match asked(&app, seen, query, false).await {
         Ok(chart) => Json(pages::chart_json(&chart)).into_response(),
         Err(answer) => answer,
     }
@@ -79,10 +77,10 @@ pub(in crate::serve) async fn json(
 /// `GET /api/live/chart.csv`: each step's values with all digits, of every series.
 pub(in crate::serve) async fn csv(
     State(app): State<Arc<App>>,
-    moment: Moment,
+    seen: Seen,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let chart = match asked(&app, moment, query, true).await {
+    let chart = match asked(&app, seen, query, true).await {
         Ok(chart) => chart,
         Err(answer) => return answer,
     };
@@ -98,24 +96,26 @@ pub(in crate::serve) async fn csv(
 
 async fn asked(
     app: &Arc<App>,
-    moment: Moment,
+    seen: Seen,
     query: Option<String>,
     all: bool,
 ) -> Result<Chart, Response> {
     let read = parse(query.as_deref().unwrap_or_default());
     let (asked, objective) =
         read.map_err(|words| problem(StatusCode::BAD_REQUEST, &words, HELP))?;
-    let place = tokio::time::timeout(PATIENCE, app.exploring.acquire()).await;
-    let Ok(Ok(_place)) = place else {
+    let Some(place) = places::exploring(app).await else {
         let words = "too many questions are being answered";
         return Err(problem(StatusCode::SERVICE_UNAVAILABLE, words, "ask again in a moment"));
     };
     let asking = Arc::clone(app);
     let work = tokio::task::spawn_blocking(move || {
+        let _place = place;
         let now = now_ms();
         match objective {
-            Some(id) => pages::objective_chart(&asking.evidence(), &id, moment.at.unwrap_or(now)),
-            None => Some(asked.chart(&asking, Span::of(moment, USUAL_MS, now), now, all)),
+            Some(id) => {
+                pages::objective_chart(&seen.evidence, &id, seen.at().unwrap_or(now), seen.at())
+            }
+            None => Some(asked.chart(&asking, Span::of(seen.moment, USUAL_MS, now), now, all)),
         }
     });
     let chart = work.await.map_err(|error| {

@@ -41,6 +41,11 @@ const USUAL_STEP_MS: i64 = 5_000;
 const WINDOW_S: (u32, u32) = (5, 30);
 /// Answers that are kept between ticks.
 const KEPT_MAX: usize = 192;
+/// Samples in all kept answers, some 32 MB, and in one: what is larger is asked for again.
+const KEPT_SAMPLES_MAX: usize = 2_000_000;
+const KEPT_ONE_MAX: usize = 200_000;
+/// Series of one query: more cannot be told apart, and each is worked on.
+const SERIES_MAX: usize = 2_000;
 /// What is asked for a chart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Asked {
@@ -82,6 +87,7 @@ pub(super) struct Cache {
 struct Kept {
     answers: HashMap<Key, Arc<Value>>,
     order: VecDeque<Key>,
+    samples: usize,
 }
 
 /// Query, first step, last step, length of a step.
@@ -185,6 +191,12 @@ fn lines(
     kind: ChartKind,
 ) -> Result<Vec<ChartSeries>, AskError> {
     let matrix = range(app, query, span)?;
+    if matrix.len() > SERIES_MAX {
+        return Err(AskError::Refused(format!(
+            "{} series, more than the {SERIES_MAX} of a chart: add them up, as with `sum by (label) (…)`, or name fewer",
+            matrix.len()
+        )));
+    }
     let names = names(line, &matrix);
     let fine = match kind {
         ChartKind::Line | ChartKind::Area => between_steps(app, query, span),
@@ -309,20 +321,35 @@ impl Cache {
             return Ok(Arc::clone(known));
         }
         let answer = Arc::new(ask()?);
-        let mut kept = self.lock();
-        if kept.answers.insert(key.clone(), Arc::clone(&answer)).is_none() {
-            kept.order.push_back(key);
+        let weight = samples(&answer);
+        if weight > KEPT_ONE_MAX {
+            return Ok(answer);
         }
-        while kept.order.len() > KEPT_MAX {
-            if let Some(oldest) = kept.order.pop_front() {
-                kept.answers.remove(&oldest);
-            }
+        let mut kept = self.lock();
+        match kept.answers.insert(key.clone(), Arc::clone(&answer)) {
+            // Somebody else asked the same meanwhile.
+            Some(other) => kept.samples -= samples(&other),
+            None => kept.order.push_back(key),
+        }
+        kept.samples += weight;
+        while kept.order.len() > KEPT_MAX || kept.samples > KEPT_SAMPLES_MAX {
+            let Some(oldest) = kept.order.pop_front() else { break };
+            let gone = kept.answers.remove(&oldest).map_or(0, |answer| samples(&answer));
+            kept.samples -= gone;
         }
         Ok(answer)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Samples of an answer; each series counts for some more, for its labels.
+fn samples(value: &Value) -> usize {
+    match value {
+        Value::Matrix(matrix) => matrix.iter().map(|series| series.samples.len() + 16).sum(),
+        _ => 1,
     }
 }
 
