@@ -174,7 +174,7 @@ impl Sagas {
             if saga.phase == Phase::Rest {
                 let (order, outcome) = (saga.order.id, end(&saga));
                 self.figures.placed.with_label_values(&[outcome]).inc();
-                tracing::info!(%order, outcome, "an order has come to its end");
+                tracing::info!(outcome, %order, "an order has come to its end");
             }
         }
     }

@@ -131,7 +131,7 @@ async fn ask_provider(state: &State, payment: Payment) -> Result<Payment, Failur
     if matches!(advanced.outcome, Outcome::Becomes(_)) {
         state.counters.authorised.with_label_values(&[outcome]).inc();
         let (payment, order) = (advanced.payment.id, advanced.payment.order);
-        tracing::info!(%payment, %order, outcome, "the provider has answered");
+        tracing::info!(outcome, %order, %payment, "the provider has answered");
     }
     Ok(advanced.payment)
 }
@@ -179,7 +179,7 @@ async fn refund(state: Shared, Id(id): Id) -> Result<Json<Payment>, Failure> {
 fn tell(payment: &Payment, outcome: &str) {
     let Payment { id, order, amount, .. } = payment;
     let (minor, currency) = (amount.minor, amount.currency.code());
-    tracing::info!(payment = %id, %order, outcome, minor, currency, "a payment has moved on");
+    tracing::info!(outcome, minor, currency, %order, payment = %id, "a payment has moved on");
 }
 
 /// Counts what has really happened, once.

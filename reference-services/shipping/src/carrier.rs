@@ -119,7 +119,7 @@ async fn round(
         };
         shipments.carry(&due, step, next, now_ms).await?;
         moved.with_label_values(&[name]).inc();
-        tracing::info!(order = %due.order, step = name, "the carrier has moved a shipment");
+        tracing::info!(step = name, order = %due.order, "the carrier has moved a shipment");
     }
     Ok(())
 }

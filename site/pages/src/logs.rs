@@ -206,9 +206,14 @@ pub(crate) fn log_row<'a>(
             .attributes
             .iter()
             .take(BRIEF_MAX)
-            .map(|one| (&*one.key, one.value.text().chars().take(BRIEF_CHARS).collect()))
+            .map(|one| (short(&one.key), one.value.text().chars().take(BRIEF_CHARS).collect()))
             .collect(),
     }
+}
+
+/// `status_code` of `http.response.status_code`.
+fn short(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
 }
 
 fn pairs(record: &LogRecord) -> Vec<(&str, String)> {
