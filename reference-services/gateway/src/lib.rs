@@ -98,7 +98,7 @@ pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<
     };
     let streaming = stream::Streaming {
         client: chassis.client.clone(),
-        verifier: state.verifier.clone(),
+        tokens: state.tokens.clone(),
         addresses: state.addresses.clone(),
         accounts: state.accounts.clone(),
         refused: state.refused.clone(),

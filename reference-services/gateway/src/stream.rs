@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chassis::{Call, Client, Failure, Verifier};
+use chassis::{Call, Client, Failure};
 use contracts::accounts::ROLE_CUSTOMER;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, header};
@@ -18,7 +18,8 @@ use prometheus::IntCounterVec;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::limit::{Limiter, Verdict};
+use crate::limit::{Gate, Verdict};
+use crate::pipeline::Tokens;
 
 /// The paths of streams, and the services that answer.
 pub const STREAMS: [(&str, &str); 1] = [("/v1/notifications/stream", "notifications")];
@@ -33,9 +34,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Debug, Clone)]
 pub(crate) struct Streaming {
     pub(crate) client: Client,
-    pub(crate) verifier: Verifier,
-    pub(crate) addresses: Limiter<IpAddr>,
-    pub(crate) accounts: Limiter<Uuid>,
+    pub(crate) tokens: Tokens,
+    pub(crate) addresses: Gate<IpAddr>,
+    pub(crate) accounts: Gate<Uuid>,
     pub(crate) refused: IntCounterVec,
     pub(crate) stop: CancellationToken,
 }
@@ -67,8 +68,8 @@ impl Streaming {
     }
 
     async fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Result<(), Failure> {
-        self.limited(self.addresses.check(&from))?;
-        let caller = self.verifier.check(headers).await.map_err(|error| {
+        self.limited(self.addresses.check(&from).await)?;
+        let caller = self.tokens.check(headers).await.map_err(|error| {
             self.refused.with_label_values(&["token"]).inc();
             Failure::from(error)
         })?;
@@ -76,7 +77,7 @@ impl Streaming {
             self.refused.with_label_values(&["role"]).inc();
             return Err(Failure::forbidden(format!("the role `{ROLE_CUSTOMER}` is needed")));
         }
-        self.limited(self.accounts.check(&caller.account))
+        self.limited(self.accounts.check(&caller.account).await)
     }
 
     fn limited(&self, verdict: Verdict) -> Result<(), Failure> {

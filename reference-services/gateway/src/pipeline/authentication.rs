@@ -34,7 +34,8 @@ impl Tokens {
         Self { verifier, good: Arc::new(Cache::new(MAX_TOKENS)) }
     }
 
-    async fn check(&self, headers: &HeaderMap) -> Result<Caller, TokenError> {
+    /// Who sent a request.
+    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<Caller, TokenError> {
         let Some(token) = bearer(headers) else { return Err(TokenError::Missing) };
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some((at, caller)) = self.good.get(&hash)
