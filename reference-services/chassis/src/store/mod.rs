@@ -46,7 +46,7 @@ use sqlx::postgres::{PgPool, Postgres};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::config::Engines;
@@ -246,7 +246,8 @@ impl Store {
     }
 
     /// Runs `work` (a query, or a whole transaction) as one operation that
-    /// traces and metrics show.
+    /// metrics show, and traces where it is part of one: what is looked up
+    /// again and again in the background would fill the list of traces.
     pub async fn run<T, E: Display>(
         &self,
         operation: Operation,
@@ -255,9 +256,12 @@ impl Store {
         let Operation { name, collection } = operation;
         let system = self.engine().system();
         let summary = format!("{name} {collection}");
-        let span = tracing::info_span!(
-            target: SPANS, "database", otel.name = summary, otel.kind = "client"
-        );
+        let span = match Span::current().is_none() {
+            true => Span::none(),
+            false => tracing::info_span!(
+                target: SPANS, "database", otel.name = summary, otel.kind = "client"
+            ),
+        };
         span.set_attribute("db.system.name", system);
         span.set_attribute("db.namespace", self.namespace.to_string());
         span.set_attribute("db.operation.name", name);
