@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fleet::traffic::run::{RATE_LEAST, RATE_LIMIT};
-use fleet::traffic::{Pattern, Target};
+use fleet::traffic::{Action, Pattern, Target};
 
 /// Port of the site.
 const SITE_PORT: u16 = 3000;
@@ -126,6 +126,7 @@ pub(crate) enum Service {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   cloudscale traffic --rps 200 --seed 7 --duration 60 --target http://127.0.0.1:8080
+  cloudscale traffic --rps 100 --only place --warm-up 10 --duration 60
 
 Of 1000 requests, 30 are wrong on purpose and refused as they should be: 12 ask for
 what does not exist (404), 8 come without a token (401), 10 place an order that makes
@@ -146,6 +147,12 @@ pub(crate) struct Traffic {
     /// How long, in seconds [default: until Ctrl-C]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
+    /// Seconds before that which the report leaves out: customers register and log in
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = seconds_or_none)]
+    pub(crate) warm_up: f64,
+    /// Only this, by its name in the report, as `place`; customers register and log in as they must
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    pub(crate) only: Option<Action>,
     /// How requests are spread over time
     #[arg(long, default_value = "poisson")]
     pub(crate) pattern: Spread,
@@ -199,6 +206,15 @@ fn rate(text: &str) -> Result<f64, String> {
 fn seconds(text: &str) -> Result<f64, String> {
     // A week; longer runs have no end.
     number(text, 0.001, 7.0 * 86_400.0)
+}
+
+fn seconds_or_none(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 86_400.0)
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    let names = || Action::MIX.map(|(action, _)| action.name()).join(", ");
+    Action::named(text).ok_or_else(|| format!("not one of {}", names()))
 }
 
 fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {

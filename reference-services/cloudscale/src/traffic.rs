@@ -33,6 +33,8 @@ pub(crate) fn main(options: cli::Traffic) -> anyhow::Result<ExitCode> {
             rate: options.rps,
             pattern: options.pattern.into(),
             seed,
+            only: options.only,
+            warm_up: Duration::from_secs_f64(options.warm_up),
             duration: options.duration.map(Duration::from_secs_f64),
             run: this_run(),
         };

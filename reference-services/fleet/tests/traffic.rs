@@ -73,6 +73,8 @@ async fn traffic(deaf: bool, rate: f64, duration: Duration) -> (Report, Vec<Stri
         rate,
         pattern: Pattern::Poisson,
         seed: SEED,
+        only: None,
+        warm_up: Duration::ZERO,
         duration: Some(duration),
         run: "test".to_owned(),
     };

@@ -75,7 +75,11 @@ pub struct Options {
     pub pattern: Pattern,
     /// What the schedule is drawn from.
     pub seed: u64,
-    /// How long it lasts; none: until it is stopped.
+    /// What every arrival is for, once its customer has an account and a session; none: the usual mix.
+    pub only: Option<Action>,
+    /// Arrivals of so much time at the beginning are not in the report.
+    pub warm_up: Duration,
+    /// How long it lasts after that; none: until it is stopped.
     pub duration: Option<Duration>,
     /// Keeps this run's customers and orders apart from those of earlier runs,
     /// in visible ASCII.
@@ -103,20 +107,22 @@ pub async fn run(options: Options, stop: CancellationToken) -> Report {
     let start = Instant::now();
     let mut told = start;
     for arrival in Schedule::new(options.pattern, options.rate, options.seed) {
-        if options.duration.is_some_and(|duration| arrival.at > duration) {
+        if options.duration.is_some_and(|duration| arrival.at > options.warm_up + duration) {
             break;
         }
+        let arrival = Arrival { action: options.only.unwrap_or(arrival.action), ..arrival };
+        let counts = arrival.at >= options.warm_up;
         tokio::select! {
             () = sleep_until(start + arrival.at) => {}
             () = stop.cancelled() => break,
         }
-        shared.report().arrivals += 1;
+        shared.report().arrivals += u64::from(counts);
         match Arc::clone(&open).try_acquire_owned() {
-            Err(_) => shared.report().dropped += 1,
+            Err(_) => shared.report().dropped += u64::from(counts),
             Ok(permit) => {
                 let shared = Arc::clone(&shared);
                 tasks.spawn(async move {
-                    shared.serve(arrival, start + arrival.at).await;
+                    shared.serve(arrival, start + arrival.at, counts).await;
                     drop(permit);
                 });
             }
@@ -126,7 +132,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> Report {
             shared.tell(IN_FLIGHT_LIMIT - open.available_permits());
         }
     }
-    let took = start.elapsed();
+    let took = start.elapsed().saturating_sub(options.warm_up);
     tasks.close();
     tokio::select! {
         () = tasks.wait() => {}
@@ -137,14 +143,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> Report {
 }
 
 impl Shared {
-    async fn serve(&self, arrival: Arrival, due: Instant) {
+    async fn serve(&self, arrival: Arrival, due: Instant, counts: bool) {
         let (ticket, prepared) = {
             let mut customers = self.customers();
             let ticket = customers.settle(arrival.action, arrival.place, Instant::now());
             (ticket, prepare(&self.origin, ticket, &arrival, &customers))
         };
         let Prepared { request, action, placed } = prepared;
-        self.report().sent(action);
+        if counts {
+            self.report().sent(action);
+        }
         let exchange = async {
             let (head, body) = self.client.request(request).await.ok()?.into_parts();
             let body = Limited::new(body, ANSWER_BODY_LIMIT).collect().await.ok()?;
@@ -152,6 +160,7 @@ impl Shared {
         };
         let answer = timeout(ANSWER_LIMIT, exchange).await.ok().flatten();
         match &answer {
+            _ if !counts => {}
             Some((status, _)) => {
                 let verdict = judge(action, *status);
                 self.report().answered(action, status.as_u16(), verdict, due.elapsed());

@@ -91,6 +91,11 @@ impl Action {
         }
     }
 
+    /// The action of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::MIX.into_iter().map(|(action, _)| action).find(|action| action.name() == name)
+    }
+
     fn draw(chance: &mut StdRng) -> Self {
         let mut left = chance.random_range(0..Self::MIX.iter().map(|(_, share)| share).sum());
         for (action, share) in Self::MIX {
