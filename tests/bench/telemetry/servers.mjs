@@ -17,7 +17,8 @@ const TICKS = Number(spawnSync("getconf", ["CLK_TCK"]).stdout?.toString() || 100
 
 const running = new Set();
 
-const freePort = () =>
+/** A port that nobody uses now. */
+export const freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
