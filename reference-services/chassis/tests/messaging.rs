@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chassis::messaging::transport::{Delivery, HttpFeed, Transport};
 use chassis::store::{Source, sql, values};
-use chassis::{App, Call, Callers, Chassis, Client, Config, Handler, Message, Messaging};
+use chassis::{App, Call, Callers, Chassis, Client, Handler, Message, Messaging};
 use chassis::{Metrics, Migrations, Running, Store, Trouble, Write};
 use contracts::invariants::Report;
 use contracts::messaging::{DeadLetters, Event, Feed, Redrive, Redriven, Replay, Tally};
@@ -19,6 +19,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+mod engines;
 
 static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate::Migrator::DEFAULT);
 
@@ -83,11 +85,8 @@ impl Pair {
     /// A producer and a consumer; with a seed, what lies between them is unruly.
     async fn start(unruly: Option<u64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = |name: &str| {
-            let mut config = Config::read(name, |_| None).unwrap();
-            config.data_dir = folder.path().join(name);
-            config
-        };
+        let engines = engines::fresh().await;
+        let config = |name: &str| engines::config(name, folder.path(), &engines);
         let (parts, listener) = (Arc::new(Mutex::new(None)), bind().await);
         let told = Arc::clone(&parts);
         let build = async |chassis: Chassis| {

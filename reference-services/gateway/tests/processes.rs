@@ -13,6 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use chassis::config::Engines;
 use chassis::{Call, Client, Config, Metrics, Reply};
 use command_fds::{CommandFdExt, FdMapping};
 use contracts::invariants::Report;
@@ -29,6 +30,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+
+#[path = "../../chassis/tests/engines/mod.rs"]
+mod engines;
 
 const SERVICE: &str = "CLOUDSCALE_TEST_SERVICE";
 
@@ -59,6 +63,7 @@ struct Fleet {
     client: Client,
     collector: SocketAddr,
     folder: tempfile::TempDir,
+    engines: Engines,
 }
 
 impl Fleet {
@@ -74,7 +79,8 @@ impl Fleet {
         let client = Client::new(addresses, Metrics::new(&config));
         let folder = tempfile::tempdir().unwrap();
         let processes = BTreeMap::new();
-        let mut fleet = Self { sockets, processes, client, collector, folder };
+        let engines = engines::fresh().await;
+        let mut fleet = Self { sockets, processes, client, collector, folder, engines };
         for name in names {
             fleet.start_one(name);
         }
@@ -100,6 +106,7 @@ impl Fleet {
             .env("CLOUDSCALE_DATA_DIR", self.folder.path().join(name))
             .env("CLOUDSCALE_PEERS", peers.join(","))
             .env("CLOUDSCALE_SEED", "1")
+            .envs(engines::environment(&self.engines))
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.collector))
             .stdout(Stdio::null())
             .stderr(self.log(name))
@@ -334,7 +341,7 @@ async fn a_request_is_one_trace_through_every_service() {
     ];
     let spans = collector.linked_to([0xaa; 16], expected.len()).await;
     assert_eq!(outline(&spans, &[], 0), expected);
-    check_attributes(&spans);
+    check_attributes(&spans, engines::system(&fleet.engines));
 
     let me = traced(Fleet::as_customer(&token, Call::get("gateway", "/v1/me")), [0xbb; 16]);
     assert_eq!(fleet.send(me).await.status, 200);
@@ -353,7 +360,7 @@ async fn a_request_is_one_trace_through_every_service() {
     assert!(!kept.iter().any(|(_, span)| noise(&span.name)));
 }
 
-fn check_attributes(spans: &[(String, Span)]) {
+fn check_attributes(spans: &[(String, Span)], database: &str) {
     // A call and its answer have the same name: whichever has the attribute.
     let attribute = |name: &str, key: &str| {
         let mut named = spans.iter().filter(|(_, span)| span.name == name);
@@ -364,7 +371,7 @@ fn check_attributes(spans: &[(String, Span)]) {
         ("POST /v1/orders", "http.request.method", "POST"),
         ("POST /v1/orders", "http.response.status_code", "201"),
         ("POST /v1/orders", "url.scheme", "http"),
-        ("INSERT orders", "db.system.name", "sqlite"),
+        ("INSERT orders", "db.system.name", database),
         ("INSERT orders", "db.namespace", "orders_db"),
         ("INSERT orders", "db.operation.name", "INSERT"),
         ("INSERT orders", "db.collection.name", "orders"),

@@ -11,32 +11,34 @@ use contracts::messaging::Feed;
 use contracts::money::{Currency, Money};
 use contracts::payments::{Authorise, Payment, PaymentState};
 use payments::Provider;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
+
+#[path = "../../chassis/tests/engines/mod.rs"]
+mod engines;
 
 const MATCHES: &str = "ledger_matches_payments";
 
 struct Service {
     running: Running,
     client: Client,
-    folder: TempDir,
+    config: Config,
+    _folder: TempDir,
 }
 
 impl Service {
     async fn start(declined_share: f64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::read(payments::NAME, |_| None).unwrap();
-        config.data_dir = folder.path().to_owned();
+        let config = engines::config(payments::NAME, folder.path(), &engines::fresh().await);
+        let settings = config.clone();
         let metrics = Metrics::new(&config);
         let provider = Provider::new(Some(1)).declining(declined_share);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let build = |chassis| payments::build_with(chassis, provider);
         let running = chassis::start(config, listener, build).await.unwrap();
         let peers = BTreeMap::from([("payments".to_owned(), running.address)]);
-        Self { running, client: Client::new(peers, metrics), folder }
+        Self { running, client: Client::new(peers, metrics), config: settings, _folder: folder }
     }
 
     async fn authorise(&self, key: &str, request: &Authorise) -> Reply {
@@ -50,11 +52,7 @@ impl Service {
     }
 
     async fn meddle(&self, sql: &'static str) {
-        let options =
-            SqliteConnectOptions::new().filename(self.folder.path().join("payments.sqlite"));
-        let mut connection = options.connect().await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        engines::meddle(&self.config, sql.to_owned()).await;
     }
 
     async fn step(&self, id: Uuid, step: &str) -> Reply {

@@ -37,9 +37,12 @@
 //!   numbers, no `rowid`, no functions of JSON.
 
 use std::fmt::Display;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use opentelemetry::trace::Status;
 use prometheus::IntCounter;
 use sqlx::postgres::{PgPool, Postgres};
@@ -137,9 +140,15 @@ enum Begun {
 
 impl Store {
     /// Opens (or creates) the database of the service, with the engine that its
-    /// settings name, and brings its tables up to date.
+    /// settings name, and brings its tables up to date. A data folder that is
+    /// made here is its owner's alone; one that was there keeps its permissions.
     pub async fn open(chassis: &Chassis, migrations: &Migrations) -> anyhow::Result<Self> {
         let config = &chassis.config;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data_dir)
+            .with_context(|| format!("cannot create `{}`", config.data_dir.display()))?;
         let namespace = format!("{}_db", config.service);
         let pool = match &config.engines {
             Engines::Embedded => Pool::Sqlite(sqlite::open(config, migrations).await?),

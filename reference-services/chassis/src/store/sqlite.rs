@@ -3,9 +3,6 @@
 //! In WAL mode with `synchronous = NORMAL` a committed transaction outlives the
 //! process; only a machine that loses power may lose the last ones.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-
 use anyhow::Context as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -20,15 +17,8 @@ use super::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE_KIB, MAX_CONNECTIONS};
 /// fails half-way because another one was faster.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// Opens (or creates) the database and brings its tables up to date. A folder
-/// that is made here is its owner's alone; one that was there keeps its
-/// permissions.
+/// Opens (or creates) the database and brings its tables up to date.
 pub(super) async fn open(config: &Config, migrations: &Migrations) -> anyhow::Result<SqlitePool> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.data_dir)
-        .with_context(|| format!("cannot create `{}`", config.data_dir.display()))?;
     let file = config.data_dir.join(format!("{}.sqlite", config.service));
     let options = SqliteConnectOptions::new()
         .filename(&file)

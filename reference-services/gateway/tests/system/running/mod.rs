@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use chassis::config::Engines;
 use chassis::{Call, Chassis, Client, Config, Metrics, Reply, Running};
 use contracts::accounts::{Account, Credentials, Session};
 use contracts::money::Currency;
@@ -17,16 +18,18 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use payments::Provider;
 use shipping::Carrier;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+#[path = "../../../../chassis/tests/engines/mod.rs"]
+mod engines;
 
 pub struct System {
     pub client: Client,
     pub services: BTreeMap<&'static str, Running>,
     pub addresses: BTreeMap<String, SocketAddr>,
     pub folder: TempDir,
+    pub engines: Engines,
 }
 
 /// What a test may change.
@@ -70,7 +73,8 @@ impl System {
         }
         let config = Config::read("client", |_| None).unwrap();
         let client = Client::new(addresses.clone(), Metrics::new(&config));
-        let mut system = Self { client, services: BTreeMap::new(), addresses, folder };
+        let engines = engines::fresh().await;
+        let mut system = Self { client, services: BTreeMap::new(), addresses, folder, engines };
         for (name, listener) in listeners {
             if !setting.without.contains(&name) {
                 system.start_one(name, listener, &setting).await;
@@ -86,8 +90,7 @@ impl System {
     }
 
     async fn start_one(&mut self, name: &'static str, listener: TcpListener, setting: &Setting) {
-        let mut config = Config::read(name, |_| None).unwrap();
-        config.data_dir = self.data_dir(name);
+        let mut config = engines::config(name, self.folder.path(), &self.engines);
         config.peers = self.addresses.clone();
         let running = match name {
             "auth" => chassis::start(config, listener, auth::build).await,
@@ -129,11 +132,12 @@ impl System {
 
     /// Changes a service's database behind its back.
     pub async fn meddle(&self, name: &str, sql: String) {
-        let file = self.data_dir(name).join(format!("{name}.sqlite"));
-        let options = SqliteConnectOptions::new().filename(file);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        engines::meddle(&engines::config(name, self.folder.path(), &self.engines), sql).await;
+    }
+
+    /// What traces and figures call the database.
+    pub fn database(&self) -> &'static str {
+        engines::system(&self.engines)
     }
 
     pub async fn send(&self, call: Call) -> Reply {
