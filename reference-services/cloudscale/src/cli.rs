@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use fleet::traffic::run::{RATE_LEAST, RATE_LIMIT};
 use fleet::traffic::{Action, Pattern, Target};
 
+use crate::engines;
+
 /// Port of the site.
 const SITE_PORT: u16 = 3000;
 /// Port of the gateway.
@@ -49,6 +51,7 @@ pub(crate) enum Command {
   cloudscale up --traffic 0                     no traffic: send your own to port 8080
   cloudscale up --seed 7                        the same customers want the same things again
   cloudscale up --book docs --data-dir ../data  another book, another place for the databases
+  cloudscale up --engines servers --postgres postgres://me@127.0.0.1:5432/cloudscale
 
 Ctrl-C stops everything in order; a second Ctrl-C at once.")]
 pub(crate) struct Up {
@@ -82,6 +85,8 @@ pub(crate) struct Up {
     /// Folder of the book [default: the next one upward with a book.toml]
     #[arg(long, value_name = "DIR")]
     pub(crate) book: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engines: engines::Options,
     /// Say only what goes wrong
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -95,6 +100,8 @@ pub(crate) struct Up {
   CLOUDSCALE_LISTEN=127.0.0.1:41001      where to listen, unless a socket is handed over (LISTEN_FDS)
   CLOUDSCALE_PEERS=auth=127.0.0.1:41002  where its peers listen, commas between them
   CLOUDSCALE_DATA_DIR=data/orders        where it keeps its database
+  CLOUDSCALE_ENGINES=servers             embedded (SQLite, the default) or servers (PostgreSQL)
+  CLOUDSCALE_POSTGRES=postgres://...     the server's database; or CLOUDSCALE_POSTGRES_FILE=/a/file
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317
 
 Example:
@@ -102,6 +109,8 @@ Example:
 pub(crate) struct Run {
     /// Which service
     pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) engines: engines::Options,
 }
 
 /// The services of this executable.
@@ -246,6 +255,7 @@ mod tests {
             "cloudscale traffic --rps 0",
             "cloudscale traffic --target http://10.0.0.1:80",
             "cloudscale run nothing",
+            "cloudscale up --engines clouds",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -8,6 +8,7 @@
 mod cli;
 
 mod console;
+mod engines;
 mod folder;
 mod ports;
 mod settings;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Up(options) => up::main(options),
-        Command::Run(options) => services::main(options.service),
+        Command::Run(options) => services::main(&options),
         Command::Traffic(options) => traffic::main(options),
         Command::Status(options) => status::main(&options),
     };

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chassis::config::Engines;
 use clap::ValueEnum;
 
-use crate::cli::Service;
+use crate::cli::{Run, Service};
+use crate::engines;
 
 /// How a service's memory is managed by glibc (mallopt(3)); other allocators do
 /// not look. By default each thread that hashes a password keeps its megabytes
@@ -31,9 +33,10 @@ impl Service {
 }
 
 /// Runs one service in this process until SIGTERM or Ctrl-C.
-pub(crate) fn main(service: Service) -> anyhow::Result<ExitCode> {
+pub(crate) fn main(Run { service, engines }: &Run) -> anyhow::Result<ExitCode> {
     fleet::process::die_with_parent()?;
-    let config = chassis::Config::from_env(service.name())?;
+    let mut config = chassis::Config::from_env(service.name())?;
+    config.engines = engines.engines()?;
     chassis::block_on(async {
         match service {
             Service::Auth => auth::run(config).await,
@@ -51,7 +54,12 @@ pub(crate) fn main(service: Service) -> anyhow::Result<ExitCode> {
 
 /// One replica of each service, those first that others call. The gateway is
 /// open to the outside, so its port is known beforehand.
-pub(crate) fn plan(program: PathBuf, gateway_port: u16, seed: u64) -> Vec<fleet::Service> {
+pub(crate) fn plan(
+    program: PathBuf,
+    gateway_port: u16,
+    seed: u64,
+    engines: &Engines,
+) -> Vec<fleet::Service> {
     let services = Service::value_variants().iter().map(|service| {
         let name = service.name();
         let mut planned = fleet::Service::new(name, program.clone(), &["run", name]);
@@ -59,6 +67,7 @@ pub(crate) fn plan(program: PathBuf, gateway_port: u16, seed: u64) -> Vec<fleet:
             planned.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, gateway_port)));
         }
         planned.env.push((chassis::config::variables::SEED.to_owned(), seed.to_string()));
+        planned.env.extend(engines::environment(engines));
         let asked_otherwise = |name: &str| std::env::var_os(name).is_some();
         let memory = MEMORY.iter().filter(|(name, _)| !asked_otherwise(name));
         planned.env.extend(memory.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chassis::config::Engines;
 use thiserror::Error;
 
 use crate::cli;
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// What the traffic is drawn from.
     pub(crate) seed: u64,
+    /// What keeps the services' data.
+    pub(crate) engines: Engines,
 }
 
 impl Settings {
@@ -45,7 +48,8 @@ impl Settings {
                 option: "--otlp-http-port",
             },
         ])?;
-        Ok(Self { book, data_dir, seed: options.seed.unwrap_or_else(seed_of_the_moment) })
+        let engines = options.engines.engines()?;
+        Ok(Self { book, data_dir, engines, seed: options.seed.unwrap_or_else(seed_of_the_moment) })
     }
 }
 

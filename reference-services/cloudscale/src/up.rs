@@ -75,6 +75,7 @@ impl Up {
     async fn run(options: cli::Up, console: Console) -> anyhow::Result<ExitCode> {
         let stop = Stop::on_signals()?;
         let settings = Settings::check(&options)?;
+        chassis::store::reach(&settings.engines).await.map_err(away)?;
         let held = Held::take(&settings.data_dir)?;
         let book = shown(&settings.book);
         console.say(&format!("CloudScale starts, with the book in {book}"));
@@ -204,10 +205,16 @@ impl Up {
     }
 }
 
+/// A server that does not answer: refused before anything is started.
+fn away(error: anyhow::Error) -> anyhow::Error {
+    Refusal(format!("{error:#}")).into()
+}
+
 async fn open(options: &cli::Up, settings: &Settings, program: &Path) -> anyhow::Result<Fleet> {
     let log = if options.verbose { "debug" } else { "info" };
+    let program = program.to_owned();
     let plan = Plan {
-        services: services::plan(program.to_owned(), options.gateway_port, settings.seed),
+        services: services::plan(program, options.gateway_port, settings.seed, &settings.engines),
         data_dir: settings.data_dir.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log: log.to_owned(),

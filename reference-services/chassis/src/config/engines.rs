@@ -23,7 +23,8 @@ pub struct Servers {
 }
 
 impl Engines {
-    pub(super) fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Reads what `get` knows of the variables of [`super::variables`].
+    pub fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         match get(variables::ENGINES).as_deref() {
             None | Some("embedded") => Ok(Self::Embedded),
             Some("servers") => {

@@ -77,7 +77,7 @@ pub const MAX_CONNECTIONS: u32 = 4;
 /// How long a statement waits for a lock of another process.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a query waits for a free connection.
+/// How long a query waits for a free connection to SQLite.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Page cache of each connection to SQLite, in KiB.
@@ -136,6 +136,15 @@ pub struct Write {
 enum Begun {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
+}
+
+/// Whether the servers can be used, with what was tried and how to mend it when
+/// they cannot. Nothing is changed there.
+pub async fn reach(engines: &Engines) -> anyhow::Result<()> {
+    match engines {
+        Engines::Embedded => Ok(()),
+        Engines::Servers(servers) => postgres::reach(&servers.postgres).await,
+    }
 }
 
 impl Store {

@@ -6,7 +6,9 @@
 //! ends with the transaction. So places in the outbox become visible in their
 //! order, and what a transaction has read is still so when it writes.
 
+use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::migrate::Migrator;
@@ -16,12 +18,19 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use crate::config::{Config, Secret, variables};
 
 use super::schema::Migrations;
-use super::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, MAX_CONNECTIONS};
+use super::{BUSY_TIMEOUT, MAX_CONNECTIONS};
+
+/// How long a query waits for a connection: less than the services' callers
+/// wait, so that they are told that the server is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the server ends by itself, for a process that was halted in the middle
 /// of a transaction holds the lock of all writers.
 const LIMITS: [(&str, &str); 2] =
     [("idle_in_transaction_session_timeout", "5000"), ("statement_timeout", "30000")];
+
+/// The oldest version that knows what migrations ask for, as the server says it.
+const OLDEST: i32 = 140_000;
 
 /// Opens the schema `namespace`, which is made where there is none, and brings
 /// its tables up to date.
@@ -31,20 +40,9 @@ pub(super) async fn open(
     namespace: &str,
     migrations: &Migrations,
 ) -> anyhow::Result<PgPool> {
-    let options = options(config, url)?;
-    let (host, port) = (options.get_host().to_owned(), options.get_port());
-    let database = options.get_database().unwrap_or(options.get_username()).to_owned();
-    let away = || {
-        format!(
-            "cannot use the database `{database}` of PostgreSQL at `{host}:{port}`\nhelp: start \
-             the server, or say in `{}` where it is and who may enter",
-            variables::POSTGRES
-        )
-    };
-    let connecting = PgConnection::connect_with(&options);
-    let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, connecting).await;
-    let connection = connection.map_err(anyhow::Error::from).and_then(|made| Ok(made?));
-    prepare(connection.with_context(away)?, namespace, &migrations.postgres())
+    let options = options(url)?.application_name(&config.instance);
+    let connection = connect(&options).await?;
+    prepare(connection, namespace, &migrations.postgres())
         .await
         .with_context(|| format!("cannot bring the schema `{namespace}` up to date"))?;
     let lock_timeout = BUSY_TIMEOUT.as_millis().to_string();
@@ -53,21 +51,59 @@ pub(super) async fn open(
         .max_connections(MAX_CONNECTIONS)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options.options(own).options(LIMITS))
+        .connect_with(options.clone().options(own).options(LIMITS))
         .await;
-    pool.with_context(away)
+    pool.map_err(|error| away(&options, error))
 }
 
-fn options(config: &Config, url: &Secret) -> anyhow::Result<PgConnectOptions> {
+/// Whether the server can be used, without changing anything there.
+pub(super) async fn reach(url: &Secret) -> anyhow::Result<()> {
+    let options = options(url)?;
+    let mut connection = connect(&options).await?;
+    let version = sqlx::query_scalar("SELECT current_setting('server_version_num')::INT");
+    let version: i32 =
+        version.fetch_one(&mut connection).await.map_err(|error| away(&options, error))?;
+    anyhow::ensure!(
+        version >= OLDEST,
+        "PostgreSQL {} at `{}:{}` is too old\nhelp: version {} or later is needed",
+        version / 10_000,
+        options.get_host(),
+        options.get_port(),
+        OLDEST / 10_000
+    );
+    Ok(connection.close().await?)
+}
+
+async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+    let connecting = PgConnection::connect_with(options);
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, connecting).await {
+        Ok(made) => made.map_err(|error| away(options, error)),
+        Err(_) => Err(away(options, format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
+    }
+}
+
+/// What was tried, and how to mend it.
+fn away(options: &PgConnectOptions, error: impl Display) -> anyhow::Error {
+    let database = options.get_database().unwrap_or(options.get_username());
+    anyhow::anyhow!(
+        "cannot use the database `{database}` of PostgreSQL at `{}:{}` as `{}`: {error}\nhelp: start the \
+         server and make the database, or say in `{}` which it is",
+        options.get_host(),
+        options.get_port(),
+        options.get_username(),
+        variables::POSTGRES
+    )
+}
+
+fn options(url: &Secret) -> anyhow::Result<PgConnectOptions> {
     // The parser's own words may quote the URL, and with it the password.
-    let options = PgConnectOptions::from_str(url.expose()).ok().with_context(|| {
+    PgConnectOptions::from_str(url.expose()).ok().with_context(|| {
         format!(
             "`{0}` is no URL of a PostgreSQL database\nhelp: for example \
              `{0}=postgres://USER:PASSWORD@127.0.0.1:5432/cloudscale`",
             variables::POSTGRES
         )
-    })?;
-    Ok(options.application_name(&config.instance))
+    })
 }
 
 /// Makes the schema and its tables, one process at a time.
