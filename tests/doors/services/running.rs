@@ -3,6 +3,7 @@
 
 use super::faults::Proxy;
 use super::picture::{Events, Fate, Picture, Pieces, Seen};
+use chassis::config::Engines;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::{Answer, binary, free_port, get, send, send_signal};
+use tokio::runtime::Runtime;
+
+#[path = "../../../reference-services/chassis/tests/engines/mod.rs"]
+mod engines;
 
 /// The services, those first that others call.
 const SERVICES: [&str; 6] = ["auth", "payments", "catalog", "shipping", "orders", "gateway"];
@@ -43,6 +48,7 @@ pub(super) struct Fleet {
     peers_of_orders: BTreeMap<&'static str, u16>,
     pub(super) proxies: Vec<Proxy>,
     folder: tempfile::TempDir,
+    engines: Engines,
     token: String,
 }
 
@@ -56,6 +62,7 @@ impl Fleet {
             processes: BTreeMap::new(),
             proxies: Vec::new(),
             folder: tempfile::tempdir().unwrap(),
+            engines: Runtime::new().unwrap().block_on(engines::fresh()),
             token: String::new(),
         };
         for peer in relayed {
@@ -95,6 +102,7 @@ impl Fleet {
             .env("CLOUDSCALE_PEERS", peers.join(","))
             .env("CLOUDSCALE_DATA_DIR", self.folder.path().join(name))
             .env("CLOUDSCALE_SEED", "1")
+            .envs(engines::environment(&self.engines))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.unwrap());
