@@ -32,5 +32,5 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let passwords = password::Passwords::new()?;
     let counters = api::Counters::new(&chassis.metrics);
     let router = api::routes(api::State { accounts, signer, verifier, passwords, counters });
-    Ok(App::new(router, Callers::Services).store(store))
+    Ok(App::new(router, Callers::Services).describe(include_str!("../openapi.json")).store(store))
 }

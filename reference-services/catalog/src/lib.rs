@@ -34,6 +34,6 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     events::subscribe(&catalog, &products, &chassis);
     let (messaging, checks) = (catalog.messaging().clone(), catalog.clone());
     let router = api::routes(api::State { catalog, products, idempotency, counters });
-    let app = App::new(router, Callers::Services);
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
     Ok(app.store(store).messaging(messaging).checks(checks))
 }

@@ -37,6 +37,9 @@ use crate::telemetry::Telemetry;
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Where a service describes its routes.
+pub const DESCRIPTION_PATH: &str = "/openapi.json";
+
 /// Longest time that requests in flight are waited for at the end. With [`CLOSE_TIMEOUT`] and
 /// [`crate::telemetry::EXPORT_TIMEOUT`] it stays within what a supervisor grants (`fleet`: 10 s).
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,12 +73,14 @@ pub struct App {
     pub messaging: Option<Messaging>,
     /// What must hold of its data.
     pub checks: Option<Arc<dyn Checks>>,
+    /// Its description (OpenAPI 3.1).
+    pub description: Option<&'static str>,
 }
 
 impl App {
     /// A service that keeps nothing.
     pub fn new(router: Router, callers: Callers) -> Self {
-        Self { router, store: None, callers, messaging: None, checks: None }
+        Self { router, store: None, callers, messaging: None, checks: None, description: None }
     }
 
     /// Gives it a database.
@@ -96,6 +101,13 @@ impl App {
     #[must_use]
     pub fn checks(mut self, checks: impl Checks) -> Self {
         self.checks = Some(Arc::new(checks));
+        self
+    }
+
+    /// Describes its routes: JSON that is given at [`DESCRIPTION_PATH`].
+    #[must_use]
+    pub fn describe(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
         self
     }
 }
@@ -189,9 +201,15 @@ where
         client,
         tasks: tasks.clone(),
     };
-    let App { router, store, callers, messaging, checks } = build(chassis.clone()).await?;
+    let App { router, store, callers, messaging, checks, description } =
+        build(chassis.clone()).await?;
     let address = listener.local_addr()?;
     let mut routes = surround(router, Inbound { metrics, callers }, store.clone());
+    if let Some(description) = description {
+        let answer =
+            move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };
+        routes = routes.route(DESCRIPTION_PATH, get(answer));
+    }
     if let Some(messaging) = &messaging {
         routes = routes.merge(messaging::routes(messaging.clone()));
     }

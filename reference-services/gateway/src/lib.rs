@@ -11,6 +11,7 @@ pub mod domain;
 mod events;
 mod invariants;
 pub mod limit;
+pub mod openapi;
 pub mod pipeline;
 pub mod stream;
 pub mod upstream;
@@ -104,7 +105,8 @@ pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<
         refused: state.refused.clone(),
         stop: chassis.tasks.stopping(),
     };
-    let router = api::routes(state).merge(stream::routes(streaming));
+    let described = openapi::start(&chassis, peers());
+    let router = api::routes(state).merge(stream::routes(streaming)).merge(described);
     Ok(App::new(router, Callers::Anybody).checks(sound))
 }
 

@@ -144,7 +144,11 @@ pub async fn build_with(chassis: Chassis, settings: Settings) -> anyhow::Result<
         inside_allowed: settings.webhook_inside,
     });
     let (store, messaging) = (desk.store().clone(), desk.messaging().clone());
-    Ok(App::new(router, Callers::Services).store(store).messaging(messaging).checks(desk))
+    Ok(App::new(router, Callers::Services)
+        .describe(include_str!("../openapi.json"))
+        .store(store)
+        .messaging(messaging)
+        .checks(desk))
 }
 
 fn key(chassis: &Chassis, settings: &Settings) -> anyhow::Result<[u8; secret::KEY_BYTES]> {

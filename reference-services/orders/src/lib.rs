@@ -35,6 +35,6 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     events::subscribe(&orders, &chassis);
     let (messaging, checks) = (orders.messaging().clone(), orders.clone());
     let router = api::routes(api::State { orders, sagas, idempotency, verifier });
-    let app = App::new(router, Callers::Services);
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
     Ok(app.store(store).messaging(messaging).checks(checks))
 }

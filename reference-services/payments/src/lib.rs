@@ -36,6 +36,6 @@ pub async fn build_with(chassis: Chassis, provider: Provider) -> anyhow::Result<
     let counters = api::Counters::new(&chassis.metrics);
     let (messaging, checks) = (payments.messaging().clone(), payments.clone());
     let router = api::routes(api::State { payments, provider, idempotency, verifier, counters });
-    let app = App::new(router, Callers::Services);
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
     Ok(app.store(store).messaging(messaging).checks(checks))
 }

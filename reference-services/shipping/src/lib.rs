@@ -38,6 +38,6 @@ pub async fn build_with(chassis: Chassis, carrier: Carrier) -> anyhow::Result<Ap
     events::subscribe(&shipments, &carrier, &chassis);
     let (messaging, checks) = (shipments.messaging().clone(), shipments.clone());
     let router = api::routes(api::State { shipments, carrier, verifier, counters });
-    let app = App::new(router, Callers::Services);
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
     Ok(app.store(store).messaging(messaging).checks(checks))
 }
