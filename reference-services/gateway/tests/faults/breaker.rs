@@ -42,7 +42,7 @@ async fn outage(seed: u64, probes: u32) -> (Result<(), String>, bool, usize) {
     let settings = Settings { policies, ..Settings::default() };
     let door = Arc::new(Door::open(&[("shipping", service.address)], settings).await);
     service.behave(Manner { failed: 1.0, takes_ms: (20, 60) });
-    let end = Instant::now() + Duration::from_secs(2);
+    let end = Instant::now() + Duration::from_secs(3);
     let mut callers = JoinSet::new();
     for _ in 0..16 {
         let door = Arc::clone(&door);
@@ -64,7 +64,7 @@ async fn outage(seed: u64, probes: u32) -> (Result<(), String>, bool, usize) {
         opened.push(at.unwrap());
     }
     // What was under way when it opened has ended by then.
-    let from = *opened.iter().min().unwrap() + Duration::from_millis(80);
+    let from = *opened.iter().min().unwrap() + Duration::from_millis(500);
     let seen = service.seen();
     let judged = few_at_once(&seen, from, PROBES);
     let probed = seen.iter().filter(|seen| seen.at >= from).count();

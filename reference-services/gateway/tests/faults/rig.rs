@@ -99,6 +99,8 @@ impl Service {
         let answering = Arc::clone(&state);
         let router = Router::new()
             .route("/health/ready", axum::routing::get(|| async { StatusCode::OK }))
+            // Housekeeping is no call.
+            .route("/openapi.json", axum::routing::get(|| async { StatusCode::NOT_FOUND }))
             .fallback(move |request: Request| answer(Arc::clone(&answering), request));
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).unwrap();
