@@ -27,6 +27,7 @@ const SERVICES: &[(&str, u8)] = &[
     ("orders", 3),
     ("payments", 3),
     ("shipping", 3),
+    ("users", 3),
     ("fleet", 4),
     ("cloudscale", 5),
 ];

@@ -5,7 +5,7 @@ use axum::extract::FromRef;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
-use chassis::{Caller, Failure, Metrics, Posted, Verifier};
+use chassis::{Caller, Failure, Id, Metrics, Posted, Verifier};
 use contracts::accounts::{Account, Credentials, Introspection, ROLE_CUSTOMER, Session};
 use http::StatusCode;
 use jsonwebtoken::jwk::JwkSet;
@@ -51,6 +51,7 @@ pub(crate) fn routes(state: State) -> Router {
         .route("/v1/login", post(login))
         .route("/v1/sessions/introspect", get(introspect))
         .route(chassis::token::KEYS_PATH, get(keys))
+        .route("/internal/accounts/{id}", get(account))
         .with_state(state)
 }
 
@@ -112,6 +113,12 @@ async fn introspect(state: Shared, caller: Caller) -> Result<Json<Introspection>
     let account = account.ok_or_else(|| Failure::unauthenticated("the account is gone"))?;
     let expires_ms = i64::try_from(caller.expires_s).unwrap_or(i64::MAX).saturating_mul(1000);
     Ok(Json(Introspection { active: true, account, expires_ms }))
+}
+
+/// For services, to which the gateway leads nobody.
+async fn account(state: Shared, Id(id): Id) -> Result<Json<Account>, Failure> {
+    let found = state.accounts.by_id(id).await?;
+    found.map(Json).ok_or_else(|| Failure::not_found("there is no such account"))
 }
 
 async fn keys(state: Shared) -> Json<JwkSet> {

@@ -1,5 +1,6 @@
 //! CloudScale's accounts and tokens: register, log in, ask about a session, and
-//! publish the keys with which every service checks tokens by itself.
+//! publish the keys with which every service checks tokens by itself. Of new
+//! accounts others hear by an event.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +25,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 /// Builds the service.
 pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let accounts = store::Accounts::open(&chassis).await?;
-    let store = accounts.store().clone();
+    let (store, messaging) = (accounts.store().clone(), accounts.messaging().clone());
     let file = chassis.config.data_dir.join(signing::KEY_FILE);
     let signer = signing::Signer::open(&file)
         .with_context(|| format!("cannot read or make the key `{}`", file.display()))?;
@@ -32,5 +33,6 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
     let passwords = password::Passwords::new()?;
     let counters = api::Counters::new(&chassis.metrics);
     let router = api::routes(api::State { accounts, signer, verifier, passwords, counters });
-    Ok(App::new(router, Callers::Services).describe(include_str!("../openapi.json")).store(store))
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
+    Ok(app.store(store).messaging(messaging))
 }

@@ -1,9 +1,9 @@
 //! Secret bytes of a service: from its settings, or from a file of its data
 //! folder that is made at the first start, where only its owner may read it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Length of a key, in bytes.
@@ -13,12 +13,18 @@ pub const KEY_BYTES: usize = 32;
 pub fn kept(file: &Path, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            folder(file.parent().unwrap_or(Path::new("")))?;
             let made = make();
             write(file, &made)?;
             Ok(made)
         }
         read => read,
     }
+}
+
+/// Makes a folder that is its owner's alone; one that is there keeps its permissions.
+pub fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Writes beside the file and renames, so that a secret is there whole or not at all.
@@ -69,6 +75,10 @@ mod tests {
     fn a_secret_stays_the_same_and_is_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
+        let deep = folder.path().join("new").join("key");
+        kept(&deep, || vec![1]).unwrap();
+        let made = fs::metadata(deep.parent().unwrap()).unwrap();
+        assert_eq!(made.permissions().mode() & 0o777, 0o700);
         fs::write(file.with_extension("new"), "left behind, readable by everybody").unwrap();
         let first = kept(&file, || random().to_vec()).unwrap();
         assert_eq!(kept(&file, || unreachable!()).unwrap(), first);

@@ -126,6 +126,8 @@ pub(crate) enum Service {
     Shipping,
     /// Places, reads and calls off orders
     Orders,
+    /// Profiles, preferences and addresses
+    Users,
     /// Tells customers: in the app, by e-mail, to a webhook
     Notifications,
     /// The only door: routes, checks tokens, limits rates

@@ -26,6 +26,7 @@ impl Service {
             Self::Catalog => "catalog",
             Self::Shipping => "shipping",
             Self::Orders => "orders",
+            Self::Users => "users",
             Self::Notifications => "notifications",
             Self::Gateway => "gateway",
         }
@@ -44,6 +45,7 @@ pub(crate) fn main(Run { service, engines }: &Run) -> anyhow::Result<ExitCode> {
             Service::Catalog => catalog::run(config).await,
             Service::Shipping => shipping::run(config).await,
             Service::Orders => orders::run(config).await,
+            Service::Users => users::run(config).await,
             Service::Notifications => notifications::run(config).await,
             Service::Gateway => gateway::run(config).await,
         }

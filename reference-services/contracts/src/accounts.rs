@@ -77,3 +77,19 @@ pub struct Claims {
     /// What the account may do.
     pub roles: Vec<String>,
 }
+
+/// Where [`AccountEvent`]s are published.
+pub const TOPIC: &str = "account-events";
+
+/// What `auth` tells others. The key is the account's id. Who it is, is asked for
+/// (`GET /internal/accounts/{id}`): events are kept for a while, in every consumer's
+/// database too, and hold nothing personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+pub enum AccountEvent {
+    /// Somebody registered.
+    Registered {
+        /// The account.
+        account: Uuid,
+    },
+}

@@ -125,6 +125,12 @@ pub const ROUTES: &[Route] = &[
     get("/v1/notifications/webhook", "notifications").customer(),
     put("/v1/notifications/webhook", "notifications").customer(),
     delete("/v1/notifications/webhook", "notifications").customer(),
+    get("/v1/profile", "users").customer(),
+    put("/v1/profile", "users").customer(),
+    delete("/v1/profile", "users").customer(),
+    get("/v1/profile/export", "users").customer(),
+    get("/v1/preferences", "users").customer(),
+    put("/v1/preferences", "users").customer(),
     get("/v2/products/{sku}", "catalog").at("/v1/products/{sku}").kept().shaped(Shape::Two),
     get("/v2/orders/{id}", "orders")
         .at("/v1/orders/{id}")

@@ -22,6 +22,15 @@ pub(crate) const MAX_CONTACTS: usize = 1_000;
 /// effect when no event of it comes through.
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(30);
 
+/// Whether somebody is known.
+#[derive(Clone)]
+pub(crate) enum Asked {
+    /// How to reach him.
+    Known(Arc<Contact>),
+    /// `users` has not heard of him: his account may be moments old.
+    NotYet,
+}
+
 /// Asks for contacts. Clones share what is kept.
 #[derive(Clone)]
 pub(crate) struct Contacts {
@@ -40,28 +49,34 @@ impl Contacts {
         Self { client: chassis.client.clone(), kept: Arc::new(Cache::new(MAX_CONTACTS)) }
     }
 
-    /// How to reach a customer. Whom `users` does not know, and where there is no
-    /// `users`, is told in the app only, in the usual language.
-    pub(crate) async fn of(&self, customer: Uuid) -> anyhow::Result<Arc<Contact>> {
+    /// How to reach a customer. Who was removed, and where there is no `users`, is
+    /// told in the app only, in the usual language.
+    pub(crate) async fn of(&self, customer: Uuid) -> anyhow::Result<Asked> {
         if let Some((at, contact)) = self.kept.get(&customer)
             && at.elapsed() < KEPT_FOR
         {
-            return Ok(contact);
+            return Ok(Asked::Known(contact));
         }
         let call = Call::get("users", ROUTE)
             .path(format!("/internal/contacts/{customer}"))
-            .expecting(&[404]);
+            .expecting(&[404, 410]);
         let contact = match self.client.call(call).await {
             Ok(reply) if reply.status == StatusCode::OK => {
                 reply.json().context("the contact cannot be read")?
             }
-            Ok(reply) if reply.status == StatusCode::NOT_FOUND => Contact::default(),
+            Ok(reply) if reply.status == StatusCode::NOT_FOUND => return Ok(Asked::NotYet),
+            Ok(reply) if reply.status == StatusCode::GONE => Contact::default(),
             Ok(reply) => anyhow::bail!("`users` answered {}", reply.status),
             Err(CallError::UnknownPeer(_)) => Contact::default(),
             Err(error) => return Err(error.into()),
         };
         let contact = Arc::new(contact);
         self.kept.insert(customer, (Instant::now(), Arc::clone(&contact)));
-        Ok(contact)
+        Ok(Asked::Known(contact))
+    }
+
+    /// Asks again the next time.
+    pub(crate) fn forget(&self, customer: Uuid) {
+        self.kept.remove(&customer);
     }
 }

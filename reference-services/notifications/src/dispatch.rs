@@ -19,7 +19,7 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
-use crate::contacts::Contacts;
+use crate::contacts::{Asked, Contacts};
 use crate::domain::{
     Facts, MAX_ATTEMPTS, MAX_PAUSE_MS, NO_ADDRESS, Plan, delivery_id, pause, plan,
 };
@@ -45,6 +45,9 @@ pub const LEASE_MS: i64 = 60_000;
 
 /// How long notifications are kept, in milliseconds: a week.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// How often `users` is asked for somebody whom it does not know: for seconds.
+pub const UNKNOWN_ATTEMPTS: i64 = 4;
 
 /// How often what is old is looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -191,14 +194,22 @@ impl Dispatch {
         }
     }
 
-    /// The contacts of those who can be asked for.
+    /// The contacts of those who can be asked for. Who is not known after some
+    /// time never registered with `users`, and is told in the app.
     async fn contacts_of(&self, new: &[New]) -> BTreeMap<Uuid, Arc<Contact>> {
         let customers: BTreeSet<Uuid> = new.iter().map(|new| new.told.customer).collect();
+        let patient: BTreeSet<Uuid> = new
+            .iter()
+            .filter(|new| new.attempts < UNKNOWN_ATTEMPTS)
+            .map(|new| new.told.customer)
+            .collect();
         let asked = futures_util::stream::iter(customers)
             .map(|customer| async move { (customer, self.contacts.of(customer).await) });
         let answers: Vec<_> = asked.buffer_unordered(MAX_AT_ONCE).collect().await;
         let known = answers.into_iter().filter_map(|(customer, answer)| match answer {
-            Ok(contact) => Some((customer, contact)),
+            Ok(Asked::Known(contact)) => Some((customer, contact)),
+            Ok(Asked::NotYet) if patient.contains(&customer) => None,
+            Ok(Asked::NotYet) => Some((customer, Arc::default())),
             Err(error) => {
                 tracing::debug!(error = format!("{error:#}"), "a contact cannot be asked for");
                 None
@@ -296,7 +307,8 @@ impl Dispatch {
 
     async fn mail(&self, taken: &Taken) -> anyhow::Result<Outcome> {
         let contact = match self.contacts.of(taken.told.customer).await {
-            Ok(contact) => contact,
+            Ok(Asked::Known(contact)) => contact,
+            Ok(Asked::NotYet) => return Ok(Outcome::Suppressed(NO_ADDRESS)),
             Err(error) => return Ok(self.again(taken, format!("{error:#}"))),
         };
         let Some(address) = &contact.email else { return Ok(Outcome::Suppressed(NO_ADDRESS)) };

@@ -79,7 +79,7 @@ impl Mailer {
             }
             None => {
                 let folder = data_dir.join(OUTBOX);
-                std::fs::create_dir_all(&folder)
+                chassis::secret::folder(&folder)
                     .with_context(|| format!("cannot create `{}`", folder.display()))?;
                 Way::Folder { folder, written: AtomicU64::new(0) }
             }

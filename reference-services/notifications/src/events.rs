@@ -1,6 +1,7 @@
 //! What notifications hears: what became of orders, payments and shipments. An
 //! event is written down here and nothing else: asking and sending come later
-//! and fail by themselves.
+//! and fail by themselves. Of users it hears who changed, to ask again, and who
+//! was removed, to forget.
 
 use chassis::clock::now_ms;
 use chassis::messaging::decode;
@@ -10,13 +11,15 @@ use contracts::notifications::Kind;
 use contracts::orders::OrderEvent;
 use contracts::payments::PaymentEvent;
 use contracts::shipping::ShipmentEvent;
+use contracts::users::UserEvent;
 use prometheus::IntCounterVec;
 use uuid::Uuid;
 
+use crate::contacts::Contacts;
 use crate::domain::Facts;
 use crate::store::Desk;
 
-pub(crate) fn subscribe(desk: &Desk, chassis: &Chassis) {
+pub(crate) fn subscribe(desk: &Desk, contacts: &Contacts, chassis: &Chassis) {
     let events = chassis.metrics.counter(
         "notifications_events_total",
         "Events that a customer is told of.",
@@ -26,6 +29,8 @@ pub(crate) fn subscribe(desk: &Desk, chassis: &Chassis) {
     desk.messaging().subscribe(chassis, "orders", Orders(notes.clone()));
     desk.messaging().subscribe(chassis, "payments", Payments(notes.clone()));
     desk.messaging().subscribe(chassis, "shipping", Shipments(notes));
+    let users = Users { desk: desk.clone(), contacts: contacts.clone() };
+    desk.messaging().subscribe(chassis, "users", users);
 }
 
 /// Writes down what is to be told.
@@ -95,5 +100,26 @@ impl Handler<Write> for Shipments {
             ShipmentEvent::Delivered { order } => (Kind::ShipmentDelivered, order),
         };
         self.0.note(write, event, kind, order, Facts::default()).await
+    }
+}
+
+struct Users {
+    desk: Desk,
+    contacts: Contacts,
+}
+
+impl Handler<Write> for Users {
+    async fn handle(&self, write: &mut Write, event: &Event) -> Result<(), Trouble> {
+        match decode(event).map_err(strange)? {
+            UserEvent::UserRegistered { .. } => {}
+            UserEvent::ProfileChanged { user, .. } | UserEvent::PreferencesChanged { user, .. } => {
+                self.contacts.forget(user);
+            }
+            UserEvent::UserDeleted { user } => {
+                self.contacts.forget(user);
+                self.desk.forget_customer(write, user).await?;
+            }
+        }
+        Ok(())
     }
 }

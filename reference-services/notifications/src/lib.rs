@@ -131,8 +131,8 @@ pub async fn build_with(chassis: Chassis, settings: Settings) -> anyhow::Result<
         first_pause_ms: settings.first_pause_ms,
         figures: dispatch::Figures::new(&chassis),
     };
+    events::subscribe(&desk, &dispatch.contacts, &chassis);
     dispatch.start(&chassis);
-    events::subscribe(&desk, &chassis);
     let open = chassis.metrics.gauge("notifications_streams", "Streams that are open now.");
     let router = api::routes(api::State {
         desk: desk.clone(),

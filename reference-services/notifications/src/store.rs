@@ -402,6 +402,20 @@ impl Desk {
         Ok(write.commit().await?)
     }
 
+    /// Forgets what a customer was told and where his webhook is, within the
+    /// transaction of the event that he was removed.
+    pub(crate) async fn forget_customer(
+        &self,
+        write: &mut Write,
+        customer: Uuid,
+    ) -> anyhow::Result<()> {
+        let query = sql("SELECT id FROM notifications WHERE customer = ?1").bind(customer);
+        let ids: Vec<Uuid> = write.all(query, values).await?;
+        remove(write, &ids).await?;
+        write.execute(sql("DELETE FROM webhooks WHERE customer = ?1").bind(customer)).await?;
+        Ok(())
+    }
+
     async fn every_event_is_told(&self) -> anyhow::Result<Invariant> {
         let query = sql("SELECT (SELECT value FROM counters WHERE name = 'events'),
                            (SELECT value FROM counters WHERE name = 'forgotten'),

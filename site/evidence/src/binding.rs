@@ -77,10 +77,10 @@ impl Names {
         }
     }
 
-    /// Whether something is called so.
+    /// Whether something is called so; whoever starts traces is always known.
     pub fn knows(&self, name: &str) -> bool {
         let wanted = squash(name);
-        self.all().any(|known| squash(known) == wanted)
+        wanted == USER || self.all().any(|known| squash(known) == wanted)
     }
 
     /// Every name that something is called by.

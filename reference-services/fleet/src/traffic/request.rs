@@ -100,6 +100,8 @@ fn outline(ticket: Ticket, arrival: &Arrival, customers: &Customers) -> Outline 
         Action::Login => sign("/v1/login"),
         Action::Me | Action::Anonymous => get(ticket.action, "/v1/me".to_owned()),
         Action::List => get(Action::List, "/v1/orders".to_owned()),
+        Action::Told => get(Action::Told, "/v1/notifications".to_owned()),
+        Action::Profile => get(Action::Profile, "/v1/profile".to_owned()),
         Action::Missing => {
             get(Action::Missing, format!("/v1/orders/{}", Uuid::from_u64_pair(arrival.detail, 0)))
         }

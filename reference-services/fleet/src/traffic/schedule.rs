@@ -42,6 +42,10 @@ pub enum Action {
     List,
     /// See an order's payment.
     Payment,
+    /// See what one was told.
+    Told,
+    /// See the own profile.
+    Profile,
     /// Look around in the catalog.
     Browse,
     /// Call an order off.
@@ -56,15 +60,17 @@ pub enum Action {
 
 impl Action {
     /// Every action and how often it comes, in arrivals out of 1000.
-    pub const MIX: [(Self, u32); 13] = [
+    pub const MIX: [(Self, u32); 15] = [
         (Self::Register, 5),
         (Self::Login, 10),
         (Self::Me, 110),
         (Self::Place, 250),
         (Self::Resend, 5),
         (Self::Read, 220),
-        (Self::List, 150),
+        (Self::List, 110),
         (Self::Payment, 70),
+        (Self::Told, 30),
+        (Self::Profile, 10),
         (Self::Browse, 140),
         (Self::Cancel, 10),
         (Self::Missing, 12),
@@ -83,6 +89,8 @@ impl Action {
             Self::Read => "read",
             Self::List => "list",
             Self::Payment => "payment",
+            Self::Told => "told",
+            Self::Profile => "profile",
             Self::Browse => "browse",
             Self::Cancel => "cancel",
             Self::Missing => "missing",

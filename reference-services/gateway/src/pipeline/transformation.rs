@@ -11,21 +11,24 @@ use super::validation::Inbound;
 use crate::domain::{Caching, Route, Shape};
 
 /// Headers of a request that reach the peer.
-const FORWARDED: [HeaderName; 5] = [
+const FORWARDED: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
     header::IF_NONE_MATCH,
+    header::IF_MATCH,
     HeaderName::from_static(contracts::IDEMPOTENCY_KEY),
 ];
 
 /// Headers of the peer's answer that reach the client.
-pub(crate) const RETURNED: [HeaderName; 6] = [
+pub(crate) const RETURNED: [HeaderName; 8] = [
     header::CONTENT_TYPE,
     header::LOCATION,
     header::RETRY_AFTER,
     header::WWW_AUTHENTICATE,
     header::ETAG,
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
     HeaderName::from_static(contracts::IDEMPOTENCY_REPLAYED),
 ];
 

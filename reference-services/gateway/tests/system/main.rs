@@ -4,6 +4,7 @@
 
 mod door;
 mod orders;
+mod people;
 mod running;
 mod told;
 

@@ -39,6 +39,7 @@ pub struct Setting {
     pub refused_share: f64,
     pub fetched_ms: Range<i64>,
     pub notifications: notifications::Settings,
+    pub users_keys: Option<String>,
     pub without: &'static [&'static str],
 }
 
@@ -51,13 +52,14 @@ impl Default for Setting {
             // Nothing moves while a test looks.
             fetched_ms: 600_000..600_001,
             notifications: notifications::Settings::default(),
+            users_keys: None,
             without: &[],
         }
     }
 }
 
-const NAMES: [&str; 7] =
-    ["auth", "catalog", "notifications", "orders", "payments", "shipping", "gateway"];
+const NAMES: [&str; 8] =
+    ["auth", "users", "catalog", "notifications", "orders", "payments", "shipping", "gateway"];
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -89,6 +91,12 @@ impl System {
         self.start_one(name, listener, &Setting::default()).await;
     }
 
+    /// As [`System::start_late`], with another setting.
+    pub async fn start_again(&mut self, name: &'static str, setting: &Setting) {
+        let listener = TcpListener::bind(self.addresses[name]).await.unwrap();
+        self.start_one(name, listener, setting).await;
+    }
+
     async fn start_one(&mut self, name: &'static str, listener: TcpListener, setting: &Setting) {
         let mut config = engines::config(name, self.folder.path(), &self.engines);
         config.peers = self.addresses.clone();
@@ -104,6 +112,12 @@ impl System {
             "notifications" => {
                 let settings = setting.notifications.clone();
                 let build = |chassis: Chassis| notifications::build_with(chassis, settings);
+                chassis::start(config, listener, build).await
+            }
+            "users" => {
+                let keys = setting.users_keys.clone();
+                let build =
+                    async |chassis: Chassis| users::build_with(chassis, keys.as_deref()).await;
                 chassis::start(config, listener, build).await
             }
             "orders" => chassis::start(config, listener, orders::build).await,
