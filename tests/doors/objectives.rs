@@ -227,6 +227,16 @@ fn promises_are_measured() {
         assert!(one.text().contains(words), "{words}: {}", one.text());
     }
     assert_eq!(get(&format!("{url}/live/objectives/ghost")).unwrap().status, 404);
+    // Of the past the chart has the numbers of then, and says so to whoever asks for them.
+    let at = now_ms() / 1000 - 1;
+    let then = get(&format!("{url}/live/objectives/latency?at={at}")).unwrap().text();
+    let source = format!("data-source=\"objective=latency&#38;at={at}\"");
+    assert!(then.contains(&source) && then.contains(" data-fixed"), "{then}");
+    let numbers = format!("{url}/api/live/chart?objective=latency&at={at}");
+    let numbers = get(&numbers).unwrap().json().unwrap();
+    let times: Vec<i64> =
+        numbers["times"].as_array().unwrap().iter().filter_map(Value::as_i64).collect();
+    assert!(times.last().is_some_and(|last| *last <= at * 1000), "{times:?}");
     let snapshot = get(&format!("{url}/api/live/snapshot?page=live/objectives/latency")).unwrap();
     assert!(snapshot.text().contains("slo.latency.burn.0.long"), "{}", snapshot.text());
     if browser::is_there() {
