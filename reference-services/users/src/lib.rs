@@ -53,7 +53,8 @@ pub async fn build_with(chassis: Chassis, keys: Option<&str>) -> anyhow::Result<
     let (store, messaging) = (users.store().clone(), users.messaging().clone());
     let verifier = Verifier::start(&chassis);
     let router = api::routes(api::State { users: users.clone(), verifier, changes });
-    Ok(App::new(router, Callers::Services).store(store).messaging(messaging).checks(users))
+    let app = App::new(router, Callers::Services).describe(include_str!("../openapi.json"));
+    Ok(app.store(store).messaging(messaging).checks(users))
 }
 
 /// Seals rows with old keys anew, and counts.
