@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::problem::{Failure, field};
@@ -50,19 +51,44 @@ pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
 /// JSON to a value. Text that is no JSON is malformed; JSON of another shape
 /// is invalid, and the field is named.
 pub fn decode<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Failure> {
+    let not_json = |error| Failure::malformed(format!("the body is not JSON: {error}"));
     let mut json = serde_json::Deserializer::from_slice(raw);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() {
-            let message = inner.to_string();
-            Failure::invalid(vec![field(whole_path(&path, &message), message)])
-        } else {
-            Failure::malformed(format!("the body is not JSON: {inner}"))
+    let error = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => return json.end().map(|()| value).map_err(not_json),
+        Err(error) => error,
+    };
+    let path = error.path().to_string();
+    let inner = error.into_inner();
+    if !inner.is_data() {
+        return Err(not_json(inner));
+    }
+    with_whole_numbers(raw).ok_or_else(|| {
+        let message = inner.to_string();
+        Failure::invalid(vec![field(whole_path(&path, &message), message)])
+    })
+}
+
+/// The value when whole numbers are written like `3.0`, which JSON and JSON Schema do not tell from `3`.
+fn with_whole_numbers<T: DeserializeOwned>(raw: &[u8]) -> Option<T> {
+    let mut json = serde_json::from_slice(raw).ok()?;
+    whole(&mut json);
+    serde_json::from_value(json).ok()
+}
+
+fn whole(json: &mut Value) {
+    /// Up to here every whole number has a float of its own.
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(whole),
+        Value::Object(fields) => fields.values_mut().for_each(whole),
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() <= EXACT);
+            if let Some(whole) = whole {
+                *json = Value::from(whole as i64);
+            }
         }
-    })?;
-    json.end().map_err(|error| Failure::malformed(format!("the body is not JSON: {error}")))?;
-    Ok(value)
+        _ => {}
+    }
 }
 
 /// The path of a field that is missing ends at its parent; its name is in the message.
@@ -159,6 +185,19 @@ mod tests {
             assert_eq!(problem.status, status, "{body}");
             assert_eq!(problem.errors.first().map(|error| error.field.as_str()), field, "{body}");
         }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let line = |quantity: &str| {
+            format!(
+                r#"{{"lines":[{{"sku":"a","quantity":{quantity},"unit_price_minor":1.0}}],"currency":"EUR"}}"#
+            )
+        };
+        let placed = decode::<PlaceOrder>(line("2.0").as_bytes()).unwrap();
+        assert_eq!((placed.lines[0].quantity, placed.lines[0].unit_price_minor), (2, 1));
+        let problem = decode::<PlaceOrder>(line("2.5").as_bytes()).unwrap_err().problem();
+        assert_eq!(problem.errors[0].field, "lines[0].quantity");
     }
 
     #[test]
