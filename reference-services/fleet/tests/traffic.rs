@@ -53,7 +53,9 @@ async fn answer(State(shop): State<Shop>, request: Request) -> Response {
             });
             (StatusCode::CREATED, Json(order)).into_response()
         }
-        "/v1/me" | "/v1/orders" => StatusCode::OK.into_response(),
+        "/v1/me" | "/v1/orders" | "/v1/notifications" | "/v1/profile" => {
+            StatusCode::OK.into_response()
+        }
         "/v1/products" | "/v1/categories" => StatusCode::OK.into_response(),
         path if path.starts_with("/v1/products/") => StatusCode::OK.into_response(),
         path if path.ends_with("/cancel") => StatusCode::CONFLICT.into_response(),
