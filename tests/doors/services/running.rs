@@ -25,6 +25,8 @@ pub(super) const CONSUMERS: [(&str, &str); 3] =
 const PRODUCTS: [(&str, i64); 3] = [("tea", 450), ("mug", 890), ("kettle", 5_450)];
 /// How long a start, an end or an answer is waited for.
 const SOON: Duration = Duration::from_secs(20);
+/// How often what is waited for is asked for again.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// An order as it is sent.
 #[derive(Debug, Clone)]
@@ -139,12 +141,18 @@ impl Fleet {
         }
     }
 
-    /// Waits until a service has died at a point.
-    pub(super) fn died(&mut self, name: &str, point: &str) {
+    /// Waits until a service has died at a point. What leads there is asked for `again` now and then: the
+    /// gateway, which saw the service die just before, may have let nobody through to it.
+    pub(super) fn died(&mut self, name: &str, point: &str, again: impl Fn()) {
         let start = Instant::now();
         let process = self.processes.get_mut(name).unwrap();
+        let mut asked = start;
         while process.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < SOON, "{name} never came to `{point}`");
+            if asked.elapsed() > ASKED_AGAIN {
+                again();
+                asked = Instant::now();
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         let log = std::fs::read_to_string(self.log(name)).unwrap();
