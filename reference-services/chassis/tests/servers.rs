@@ -19,6 +19,7 @@ use chassis::{Answer, App, Call, Callers, Chassis, Client, Failure, Idempotency,
 use chassis::{Message, Messaging, Metrics, Migrations, Operation, Reply, Running, Store, Write};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -168,6 +169,65 @@ async fn a_key_has_one_answer_over_all_replicas() {
     }
 }
 
+/// How many transactions are open in the database.
+async fn open_transactions(database: &PgConnectOptions) -> i64 {
+    let mut connection = database.connect().await.unwrap();
+    let open = "SELECT COUNT(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND state LIKE 'idle in transaction%'";
+    sqlx::query_scalar(open).fetch_one(&mut connection).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_is_given_up_or_waits_in_vain_leaves_nothing_open() {
+    let Some(server) = engines::server_or_skip() else { return };
+    let engines = engines::database(&server).await;
+    let Engines::Servers(servers) = &engines else { unreachable!() };
+    let database: PgConnectOptions = servers.postgres.expose().parse().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let one = replica(folder.path(), &engines, 0).await;
+    let two = replica(folder.path(), &engines, 1).await;
+
+    // Given up after any time, as requests are whose client goes away.
+    for round in 0..400_u64 {
+        let pause = Duration::from_micros(round * 7 % 2_000);
+        let first = tokio::time::timeout(pause, one.notes.add());
+        let second = tokio::time::timeout(pause, two.notes.add());
+        let _ = tokio::join!(first, second);
+    }
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while open_transactions(&database).await > 0 {
+        assert!(Instant::now() < deadline, "a transaction that was given up is open still");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // Somebody else holds the turn for longer than it is waited for.
+    let mut holder = database.connect().await.unwrap();
+    let held = "SELECT pg_advisory_lock((l.classid::BIGINT << 32) | l.objid::BIGINT)
+                FROM pg_locks l WHERE l.locktype = 'advisory'
+                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                LIMIT 1";
+    let write = one.notes.store.begin().await.unwrap();
+    let waiting = tokio::spawn(async move {
+        sqlx::query(held).execute(&mut holder).await.unwrap();
+        holder
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(write);
+    let holder = waiting.await.unwrap();
+    let refused = one.notes.add().await.unwrap_err();
+    assert!(format!("{refused:#}").contains("lock timeout"), "{refused:#}");
+    holder.close().await.unwrap();
+    for _ in 0..20 {
+        one.notes.add().await.unwrap();
+        two.notes.add().await.unwrap();
+    }
+    assert_eq!(open_transactions(&database).await, 0);
+    for replica in [one, two] {
+        replica.running.stop().await;
+    }
+}
+
 /// A way to the server that can be cut.
 struct Way {
     address: SocketAddr,
@@ -233,7 +293,10 @@ async fn a_server_that_goes_away_is_told_and_found_again() {
     assert_eq!(post_note(&client, "notes-0", "before").await.status, 201);
 
     way.cut();
-    assert_eq!(ready().await, 503);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while ready().await != 503 {
+        assert!(Instant::now() < deadline);
+    }
     let refused = post_note(&client, "notes-0", "while").await;
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"), "{refused:?}");

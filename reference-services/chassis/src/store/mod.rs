@@ -192,11 +192,11 @@ impl Store {
     /// Starts a transaction that may write, when its turn has come.
     pub async fn begin(&self) -> Result<Write, sqlx::Error> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let transaction = match &self.pool {
-            Pool::Sqlite(pool) => Begun::Sqlite(pool.begin_with(sqlite::BEGIN).await?),
+        let (transaction, turn) = match &self.pool {
+            Pool::Sqlite(pool) => (Begun::Sqlite(pool.begin_with(sqlite::BEGIN).await?), turn),
             Pool::Postgres(pool) => {
-                let begin = AssertSqlSafe(postgres::begin(&self.namespace));
-                Begun::Postgres(pool.begin_with(begin).await?)
+                let (transaction, turn) = postgres::begin(pool, &self.namespace, turn).await?;
+                (Begun::Postgres(transaction), turn)
             }
         };
         let news = Arc::clone(&self.news);

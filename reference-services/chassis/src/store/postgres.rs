@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Transaction};
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument as _;
 
 use crate::config::{Config, Secret, variables};
 
@@ -124,9 +126,27 @@ async fn prepare(
     Ok(connection.close().await?)
 }
 
-/// How a transaction begins that may write: with the turn of its schema.
-pub(super) fn begin(namespace: &str) -> String {
-    format!("BEGIN; SELECT pg_advisory_xact_lock({})", lock(namespace))
+/// Starts a transaction that may write, with the turn of its schema.
+///
+/// This is a task of its own, so it comes to its end also when nobody waits for
+/// it any more (the client of a request has gone): a connection that went back
+/// to the pool half-way would have a transaction open that nobody knows of, and
+/// the turn of all writers with it. `turn` is the one of this process.
+pub(super) async fn begin(
+    pool: &PgPool,
+    namespace: &str,
+    turn: OwnedMutexGuard<()>,
+) -> Result<(Transaction<'static, Postgres>, OwnedMutexGuard<()>), sqlx::Error> {
+    let (pool, lock) = (pool.clone(), lock(namespace));
+    let begin = async move {
+        let mut transaction = pool.begin().await?;
+        // If that fails, the transaction is dropped and so rolled back.
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock);
+        lock.execute(&mut *transaction).await?;
+        Ok((transaction, turn))
+    };
+    let begun = tokio::spawn(begin.in_current_span()).await;
+    begun.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed))
 }
 
 /// A lock's number, from its schema's name (FNV-1a, 64 bits).
