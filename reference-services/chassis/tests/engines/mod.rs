@@ -105,3 +105,28 @@ pub async fn meddle(config: &Config, sql: String) {
         }
     }
 }
+
+/// All that a service keeps, as it lies there: its files, and on a server the
+/// rows of its tables, each under its name.
+pub async fn kept(config: &Config) -> Vec<(String, Vec<u8>)> {
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(&config.data_dir).unwrap() {
+        let path = entry.unwrap().path();
+        kept.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+    }
+    let Engines::Servers(servers) = &config.engines else { return kept };
+    let options: PgConnectOptions = servers.postgres.expose().parse().unwrap();
+    let mut connection = options.connect().await.unwrap();
+    let tables = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+                  WHERE schemaname = $1";
+    let schema = format!("{}_db", config.service);
+    let tables: Vec<String> =
+        sqlx::query_scalar(tables).bind(schema).fetch_all(&mut connection).await.unwrap();
+    for table in tables {
+        let rows = AssertSqlSafe(format!("SELECT t::TEXT FROM {table} AS t"));
+        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+        kept.push((table, rows.join("\n").into_bytes()));
+    }
+    connection.close().await.unwrap();
+    kept
+}

@@ -149,6 +149,11 @@ impl System {
         engines::meddle(&engines::config(name, self.folder.path(), &self.engines), sql).await;
     }
 
+    /// All that a service keeps, as it lies there.
+    pub async fn kept(&self, name: &str) -> Vec<(String, Vec<u8>)> {
+        engines::kept(&engines::config(name, self.folder.path(), &self.engines)).await
+    }
+
     /// What traces and figures call the database.
     pub fn database(&self) -> &'static str {
         engines::system(&self.engines)
