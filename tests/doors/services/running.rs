@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tests::{Answer, binary, free_port, get, send, send_signal};
+use tests::{Answer, binary, free_port, get, send, send_signal, until};
 use tokio::runtime::Runtime;
 
 #[path = "../../../reference-services/chassis/tests/engines/mod.rs"]
@@ -228,7 +228,8 @@ impl Fleet {
 
     /// The id of an order, by its key.
     pub(super) fn id_of(&self, order: &Placed) -> String {
-        self.door().id_of(order).expect("it was placed")
+        let door = self.door();
+        until(&format!("{} is told", order.key), SOON, || door.id_of(order))
     }
 
     fn ask(&self, service: &str, path: &str) -> Value {
@@ -304,8 +305,12 @@ impl Fleet {
     }
 
     fn see(&self, door: &Door, placed: &Placed) -> Seen {
-        let id = door.id_of(placed).unwrap_or_else(|| panic!("{} is lost", placed.key));
-        let order = door.get(&format!("/v1/orders/{id}")).unwrap().json().unwrap();
+        // The gateway may not trust a service again at once that was away.
+        let id = until(&format!("{} is not lost", placed.key), SOON, || door.id_of(placed));
+        let order = until(&format!("{} is read", placed.key), SOON, || {
+            let answer = door.get(&format!("/v1/orders/{id}")).ok()?;
+            answer.json().ok().filter(|_| answer.status == 200)
+        });
         let state_at = |service: &str, path: String| {
             let headers = [("authorization", door.bearer())];
             let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -383,7 +388,8 @@ impl Door {
 
     fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let bearer = self.bearer();
-        send("GET", &format!("{}{path}", self.gateway), &[("authorization", &bearer)], b"")
+        let url = format!("{}{path}", self.gateway);
+        within_limits(|| send("GET", &url, &[("authorization", &bearer)], b""))
     }
 
     fn post(&self, path: &str, key: &str, body: &[u8]) -> anyhow::Result<Answer> {
@@ -393,7 +399,8 @@ impl Door {
             ("content-type", "application/json"),
             ("idempotency-key", key),
         ];
-        send("POST", &format!("{}{path}", self.gateway), &headers, body)
+        let url = format!("{}{path}", self.gateway);
+        within_limits(|| send("POST", &url, &headers, body))
     }
 
     /// An order that follows from its number.
@@ -432,10 +439,25 @@ impl Door {
     /// The id of an order, from the stored answer to its key.
     fn id_of(&self, order: &Placed) -> Option<String> {
         let answer = self.post("/v1/orders", &order.key, &order.body).ok()?;
+        if answer.status >= 500 {
+            return None;
+        }
         let answer = answer.json().ok()?;
         let id = answer["id"].as_str().map(str::to_owned);
         // A refusal names the order in words.
         id.or_else(|| Some(answer["detail"].as_str()?.split('`').nth(1)?.to_owned()))
+    }
+}
+
+/// Asks again for as long as the gateway says that this account asks too much.
+fn within_limits(ask: impl Fn() -> anyhow::Result<Answer>) -> anyhow::Result<Answer> {
+    let start = Instant::now();
+    loop {
+        let answer = ask()?;
+        if answer.status != 429 || start.elapsed() > SOON {
+            return Ok(answer);
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
