@@ -1,11 +1,11 @@
 //! Answers that say the same to everybody, kept to be given again. They go when
-//! the catalog tells that a product has changed ([`crate::events`]), after the
+//! the catalog tells that a product has changed (`events`), after the
 //! time that the route names in any case, and none is used while the gateway does
 //! not hear the catalog. The pipeline looks here before it calls, and keeps what
 //! came back.
 //!
 //! An answer that was fetched before a change and arrives after it would stay: so
-//! whoever fetches takes a [`Ticket`] first, which a change makes void.
+//! whoever fetches takes a `Ticket` first, which a change makes void.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

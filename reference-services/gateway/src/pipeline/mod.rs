@@ -2,20 +2,20 @@
 //! answer back:
 //!
 //! 1. *rate limit* of the address
-//! 2. [`authentication`]: the token, and the route's role
+//! 2. `authentication`: the token, and the route's role
 //! 3. *tenant limit* of the account
-//! 4. [`validation`]: sizes and media type
+//! 4. `validation`: sizes and media type
 //! 5. *routing*: an answer that was kept, or the peer that the table names
-//! 6. [`transformation`] into the peer's words
+//! 6. `transformation` into the peer's words
 //!
 //! — the call, through [`crate::upstream`] —
 //!
-//! 7. [`aggregation`] with other answers
-//! 8. [`transformation`] into the client's words
-//! 9. [`caching`]: keeping the answer, and what the client has already
-//! 10. [`compression`]
+//! 7. `aggregation` with other answers
+//! 8. `transformation` into the client's words
+//! 9. `caching`: keeping the answer, and what the client has already
+//! 10. `compression`
 //!
-//! Each stage is measured ([`stages`]). A stage that refuses ends the way.
+//! Each stage is measured (`stages`). A stage that refuses ends the way.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
