@@ -226,10 +226,14 @@ impl Fleet {
         self.place(&Placed { key: order.key.clone(), body: serde_json::to_vec(&body).unwrap() })
     }
 
-    /// The id of an order, by its key.
-    pub(super) fn id_of(&self, order: &Placed) -> String {
+    /// The id of an order, by its key; none when the service `name` has died.
+    pub(super) fn id_unless_dead(&mut self, name: &str, order: &Placed) -> Option<String> {
         let door = self.door();
-        until(&format!("{} is told", order.key), SOON, || door.id_of(order))
+        let process = self.processes.get_mut(name).unwrap();
+        until(&format!("{} is told", order.key), SOON, || {
+            let id = door.id_of(order).map(Some);
+            id.or_else(|| process.try_wait().unwrap().map(|_| None))
+        })
     }
 
     fn ask(&self, service: &str, path: &str) -> Value {
