@@ -114,6 +114,38 @@ pub struct Orders {
     pub next: Option<Uuid>,
 }
 
+/// Answer of `GET /v1/orders/{id}/history`: what happened, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// At most as many as were asked for.
+    pub facts: Vec<Happened>,
+    /// Give this as `after` to read on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// Its number in the order's history, from 1 on.
+    pub version: i64,
+    /// When.
+    pub at_ms: i64,
+    /// What: `placed`, `done`, `refused`, `gave_up`, `undone`, `cancel_asked`,
+    /// `cancel_granted`, `cancel_refused`, `moved`, or `settled` (before there
+    /// were sagas).
+    pub what: String,
+    /// The step of the saga that was done, refused, given up or undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How far the carrier has moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<ShipmentState>,
+}
+
 /// Where [`OrderEvent`]s are published.
 pub const TOPIC: &str = "order-events";
 

@@ -112,6 +112,7 @@ pub const ROUTES: &[Route] = &[
     post("/v1/orders", "orders").customer().within(LONG),
     get("/v1/orders", "orders").customer(),
     get("/v1/orders/{id}", "orders").customer(),
+    get("/v1/orders/{id}/history", "orders").customer(),
     post("/v1/orders/{id}/cancel", "orders").customer().within(LONG),
     get("/v1/products", "catalog").kept(),
     get("/v1/products/{sku}", "catalog").kept(),

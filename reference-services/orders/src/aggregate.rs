@@ -8,7 +8,7 @@
 //! up, from it on it only goes forth, for as long as it takes.
 
 use contracts::money::Money;
-use contracts::orders::{Line, Order, OrderState};
+use contracts::orders::{Happened, Line, Order, OrderState};
 use contracts::problem::FieldError;
 use contracts::shipping::ShipmentState;
 use serde::{Deserialize, Serialize};
@@ -124,8 +124,37 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// The fact as the order's customer sees it.
+    pub fn told(&self, version: i64, at_ms: i64) -> Happened {
+        let (what, step) = match self {
+            Self::Placed { .. } => ("placed", None),
+            Self::Settled { .. } => ("settled", None),
+            Self::Done { step, .. } => ("done", Some(step)),
+            Self::Refused { step, .. } => ("refused", Some(step)),
+            Self::GaveUp { step } => ("gave_up", Some(step)),
+            Self::CancelAsked => ("cancel_asked", None),
+            Self::CancelGranted => ("cancel_granted", None),
+            Self::CancelRefused => ("cancel_refused", None),
+            Self::Undone { step } => ("undone", Some(step)),
+            Self::Moved { .. } => ("moved", None),
+        };
+        let reason = match self {
+            Self::Refused { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        let shipment = match self {
+            Self::Moved { shipment } => Some(*shipment),
+            _ => None,
+        };
+        let (what, step) = (what.to_owned(), step.map(|step| step.name().to_owned()));
+        Happened { version, at_ms, what, step, reason, shipment }
+    }
+}
+
 /// What the saga has to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Do this step. It may have been tried before.
     Forth(Step),
@@ -149,8 +178,9 @@ impl Phase {
     }
 }
 
-/// An order with what its saga is about to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An order with what its saga is about to do. Its serialized form is that of
+/// snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aggregate {
     /// The order as its customer sees it.
     pub order: Order,
@@ -282,6 +312,10 @@ impl Aggregate {
 
 /// Form of the bodies that are written today.
 pub const FORM: i64 = 2;
+
+/// Form of the snapshots that are written today: it changes whenever
+/// [`Aggregate`] does. Those of another form are passed over.
+pub const SNAPSHOT_FORM: i64 = 1;
 
 /// A body of an older form as it is written today.
 pub fn upcast(kind: &str, form: i64, mut body: serde_json::Value) -> serde_json::Value {

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
 use chassis::{Answer, Caller, Failure, Id, Idempotency, IdempotencyKey, Posted, Verifier, field};
-use contracts::orders::{Order, OrderState, Orders as Page, PlaceOrder, Rebuilt};
+use contracts::orders::{History, Order, OrderState, Orders as Page, PlaceOrder, Rebuilt};
 use http::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -36,6 +36,7 @@ pub(crate) fn routes(state: State) -> Router {
     Router::new()
         .route("/v1/orders", post(place).get(list))
         .route("/v1/orders/{id}", get(read))
+        .route("/v1/orders/{id}/history", get(history))
         .route("/v1/orders/{id}/cancel", post(cancel))
         .route("/internal/read-model/rebuild", post(rebuild))
         .with_state(state)
@@ -131,7 +132,40 @@ fn unknown() -> Failure {
     Failure::not_found("there is no such order")
 }
 
-/// What part of the history is wanted.
+fn limit(asked: Option<u32>) -> Result<u32, Failure> {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Failure::invalid(vec![field("limit", format!("must be from 1 to {MAX_LIMIT}"))]))
+}
+
+/// What part of an order's history is wanted.
+#[derive(Debug, Deserialize)]
+struct Stretch {
+    limit: Option<u32>,
+    after: Option<i64>,
+}
+
+/// What happened to an order.
+async fn history(
+    state: Shared,
+    caller: Caller,
+    Id(id): Id,
+    stretch: Result<Query<Stretch>, QueryRejection>,
+) -> Result<Json<History>, Failure> {
+    let Query(stretch) = stretch?;
+    let limit = limit(stretch.limit)?;
+    let order = state.orders.by_id(id).await?;
+    order.filter(|order| order.customer == caller.account).ok_or_else(unknown)?;
+    let mut facts = state.orders.history(id, stretch.after.unwrap_or(0), limit + 1).await?;
+    let more = facts.len() > limit as usize;
+    facts.truncate(limit as usize);
+    let next = facts.last().filter(|_| more).map(|fact| fact.version);
+    Ok(Json(History { facts, next }))
+}
+
+/// What part of the customer's orders is wanted.
 #[derive(Debug, Deserialize)]
 struct Window {
     limit: Option<u32>,
@@ -144,13 +178,7 @@ async fn list(
     window: Result<Query<Window>, QueryRejection>,
 ) -> Result<Json<Page>, Failure> {
     let Query(window) = window?;
-    let limit = window.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Failure::invalid(vec![field(
-            "limit",
-            format!("must be from 1 to {MAX_LIMIT}"),
-        )]));
-    }
+    let limit = limit(window.limit)?;
     let mut orders = state.orders.of_customer(caller.account, window.before, limit + 1).await?;
     let more = orders.len() > limit as usize;
     orders.truncate(limit as usize);

@@ -6,7 +6,8 @@ use contracts::messaging::Event;
 use contracts::shipping::{ShipmentEvent, ShipmentState};
 
 use crate::aggregate::Fact;
-use crate::store::{Orders, load};
+use crate::facts::load;
+use crate::store::Orders;
 
 pub(crate) fn subscribe(orders: &Orders, chassis: &Chassis) {
     orders.messaging().subscribe(chassis, "shipping", Shipments { orders: orders.clone() });

@@ -12,6 +12,7 @@ pub mod saga;
 mod steps;
 
 mod events;
+mod facts;
 mod store;
 
 use chassis::{App, Callers, Chassis, Config, Idempotency, Verifier};

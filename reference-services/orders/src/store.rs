@@ -1,20 +1,20 @@
-//! The SQL of orders: the facts, and the read model that follows from them in
-//! the same transaction. `api`, `saga` and `events` hand it typed values.
+//! The SQL of orders: what happens to one is written with the read model that
+//! follows from it in one transaction (`facts` has the facts themselves). `api`, `saga` and `events` hand it typed values.
 
 use anyhow::Context as _;
 use chassis::invariants::Checking;
-use chassis::store::{Row, Source, sql, values};
+use chassis::store::{Row, Source as _, sql, values};
 use chassis::{
     Chassis, Checks, CrashPoints, Message, Messaging, Migrations, Operation, Store, Write,
 };
 use contracts::invariants::Invariant;
 use contracts::money::{Currency, Money};
-use contracts::orders::{Line, Order, OrderEvent, OrderState, TOPIC};
+use contracts::orders::{Happened, Line, Order, OrderEvent, OrderState, TOPIC};
 use contracts::shipping::ShipmentState;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::aggregate::{Aggregate, FORM, Fact, Phase, upcast};
+use crate::aggregate::{Aggregate, Fact, Phase};
+use crate::facts::{history, load, replay, write_fact, write_snapshot};
 
 static MIGRATIONS: Migrations = Migrations::with_postgres(
     sqlx::migrate!("./migrations"),
@@ -30,6 +30,9 @@ const BY_ID: &str = "SELECT * FROM orders WHERE id = ?";
 
 /// How long a saga may stay open when nothing is broken, in milliseconds.
 pub(crate) const ENDS_WITHIN_MS: i64 = 60_000;
+
+/// An order's snapshot is made anew after so many facts.
+const SNAPSHOT_EVERY: i64 = 16;
 
 /// The orders.
 #[derive(Debug, Clone)]
@@ -135,6 +138,9 @@ impl Orders {
             return Ok(None);
         }
         write_order(write, &next).await?;
+        if next.version % SNAPSHOT_EVERY == 0 {
+            write_snapshot(write, &next).await?;
+        }
         if let Some(event) = told(saga, &next) {
             let message = Message::new(TOPIC, next.order.id, &event);
             self.messaging.publish(write, message).await?;
@@ -159,6 +165,17 @@ impl Orders {
             write.execute(sql.bind(now_ms + pause_ms).bind(id)).await?;
         }
         Ok(write.commit().await?)
+    }
+
+    /// At most `limit` of the things that happened to an order, after the fact
+    /// with the number `after`.
+    pub(crate) async fn history(
+        &self,
+        id: Uuid,
+        after: i64,
+        limit: u32,
+    ) -> anyhow::Result<Vec<Happened>> {
+        history(&mut self.store.reader(), id, after, limit).await
     }
 
     pub(crate) async fn by_id(&self, id: Uuid) -> anyhow::Result<Option<Order>> {
@@ -194,20 +211,22 @@ impl Orders {
         self.store.reader().one(open, values).await
     }
 
-    /// Writes the whole read model anew from the facts, and says how many orders
-    /// there are and how many of them differ from what stood there before.
+    /// Writes the whole read model and the snapshots anew from the facts, and says
+    /// how many orders there are and how many of them differ from what stood there
+    /// before.
     pub(crate) async fn rebuild(&self) -> anyhow::Result<(u64, u64)> {
         let work = async |write: &mut Write| {
             let ids = sql("SELECT DISTINCT order_id FROM order_facts ORDER BY order_id");
             let ids: Vec<Uuid> = write.all(ids, values).await?;
             let (mut orders, mut differ) = (0, 0);
             for id in ids {
-                let saga = load(write, id).await?.context("it has facts")?;
+                let replayed = replay(write, id).await?.context("it has facts")?;
                 let before = write.optional(sql(BY_ID).bind(id), order).await?;
                 orders += 1;
-                if before.as_ref() != Some(&saga.order) {
+                if before.as_ref() != Some(&replayed.saga.order) || !replayed.snapshot_was_right {
                     differ += 1;
-                    write_order(write, &saga).await?;
+                    write_order(write, &replayed.saga).await?;
+                    write_snapshot(write, &replayed.saga).await?;
                 }
             }
             let gone = sql("DELETE FROM orders WHERE id NOT IN (SELECT order_id FROM order_facts)");
@@ -272,51 +291,6 @@ fn told(before: &Aggregate, after: &Aggregate) -> Option<OrderEvent> {
             Some(OrderEvent::Cancelled { order, reason })
         }
     }
-}
-
-/// An order from its facts, read within a transaction or without.
-pub(crate) async fn load(source: &mut impl Source, id: Uuid) -> anyhow::Result<Option<Aggregate>> {
-    let facts = sql("SELECT kind, form, body, at_ms FROM order_facts WHERE order_id = ?
-               ORDER BY version");
-    let facts = source.all(facts.bind(id), |row| Ok((fact(row)?, row.get("at_ms")?))).await;
-    let facts = facts.with_context(|| format!("the facts of order `{id}` cannot be read"))?;
-    let mut saga: Option<Aggregate> = None;
-    for (fact, at_ms) in facts {
-        saga = match saga {
-            None => Aggregate::begin(id, &fact, at_ms),
-            Some(saga) => Some(saga.apply(&fact, at_ms)),
-        };
-    }
-    Ok(saga)
-}
-
-fn fact(row: &Row) -> anyhow::Result<Fact> {
-    let (kind, form): (&str, i64) = (row.get("kind")?, row.get("form")?);
-    let body = upcast(kind, form, row.json("body")?);
-    let tagged = match body {
-        Value::Null => json!({ "kind": kind }),
-        body => json!({ "kind": kind, "body": body }),
-    };
-    Ok(serde_json::from_value(tagged)?)
-}
-
-/// False: the order has a fact with this number already.
-async fn write_fact(
-    write: &mut Write,
-    after: &Aggregate,
-    fact: &Fact,
-    now_ms: i64,
-) -> anyhow::Result<bool> {
-    let tagged = serde_json::to_value(fact)?;
-    let kind = tagged["kind"].as_str().context("a fact says its kind")?;
-    let insert = sql("INSERT INTO order_facts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(after.order.id)
-        .bind(after.version)
-        .bind(kind)
-        .bind(FORM)
-        .bind(tagged["body"].to_string())
-        .bind(now_ms);
-    Ok(write.execute(insert).await? == 1)
 }
 
 /// Writes an order's row of the read model.

@@ -7,7 +7,7 @@ use contracts::accounts::Introspection;
 use contracts::catalog::{Categories, Description, Product, Products, Reserve, Stock};
 use contracts::invariants::Report;
 use contracts::money::Currency;
-use contracts::orders::{Line, Order, OrderState, Orders, PlaceOrder, Rebuilt};
+use contracts::orders::{History, Line, Order, OrderState, Orders, PlaceOrder, Rebuilt};
 use contracts::payments::{Payment, PaymentState};
 use contracts::shipping::{Shipment, ShipmentState};
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
@@ -202,6 +202,45 @@ async fn what_cannot_be_had_or_sent_undoes_what_was_done_for_it() {
     system.stop().await;
 }
 
+/// Attempts to call an order off that has left: enough for a snapshot.
+const ATTEMPTS: i64 = 8;
+
+/// The order at `path` was sent and not called off `ATTEMPTS` times, and says so.
+async fn check_history(system: &System, path: &str, token: &str, other: &str) {
+    let path = format!("{path}/history");
+    assert_eq!(system.get(&path, other).await.status, 404, "another's order");
+    assert_eq!(system.get(&format!("{path}?limit=0"), token).await.status, 422);
+    let (mut facts, mut after) = (Vec::new(), 0);
+    loop {
+        let page = system.get(&format!("{path}?limit=5&after={after}"), token).await;
+        let page: History = page.json().unwrap();
+        facts.extend(page.facts);
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    let versions: Vec<_> = facts.iter().map(|fact| fact.version).collect();
+    assert_eq!(versions, (1..=8 + 2 * ATTEMPTS).collect::<Vec<_>>());
+    let told: Vec<_> =
+        facts.iter().map(|fact| fact.step.as_deref().unwrap_or(&fact.what)).take(10).collect();
+    let expected = [
+        "placed",
+        "authorise",
+        "reserve",
+        "schedule",
+        "confirm",
+        "capture",
+        "moved",
+        "moved",
+        "cancel_asked",
+        "cancel_refused",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(facts[7].shipment, Some(ShipmentState::Delivered));
+    assert!(facts.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms), "{facts:?}");
+}
+
 async fn stock(system: &System, sku: &str) -> Stock {
     let call = Call::get("catalog", "").path(format!("/v1/products/{sku}/stock"));
     system.send(call).await.json().unwrap()
@@ -240,8 +279,12 @@ async fn an_order_is_sent_and_one_that_has_not_left_can_be_called_off() {
         assert!(Instant::now() < deadline, "{now:?} {tea:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let late = cancel(&kept, &token).await;
-    assert_eq!(late.status, 409, "{late:?}");
+    // Each attempt is two facts: a snapshot saves reading the older ones.
+    for _ in 0..ATTEMPTS {
+        let late = cancel(&kept, &token).await;
+        assert_eq!(late.status, 409, "{late:?}");
+    }
+    check_history(&system, &path, &token, &other).await;
     assert_eq!(received(&system).await, 450);
     let shipment = system.get(&format!("/v1/shipments/{}", kept.id), &token).await;
     assert_eq!(shipment.json::<Shipment>().unwrap().state, ShipmentState::Delivered);
@@ -263,6 +306,15 @@ async fn an_order_is_sent_and_one_that_has_not_left_can_be_called_off() {
     assert_eq!(rebuild().await, (2, 1), "one of them was not paid for");
     system.meddle("orders", "DELETE FROM orders".to_owned()).await;
     assert_eq!(rebuild().await, (2, 2));
+    // So is a snapshot that is not what happened; one of another form is passed over.
+    let wrong = "UPDATE order_snapshots SET body = replace(body, 'paid', 'rejected')";
+    system.meddle("orders", wrong.to_owned()).await;
+    assert_eq!(rebuild().await, (2, 1), "a snapshot lies");
+    assert_eq!(rebuild().await, (2, 0));
+    let old = "UPDATE order_snapshots SET form = 0, body = 'of old'";
+    system.meddle("orders", old.to_owned()).await;
+    assert_eq!(cancel(&kept, &token).await.status, 409);
+    assert_eq!(rebuild().await, (2, 0));
     let page: Orders = system.get("/v1/orders", &token).await.json().unwrap();
     assert_eq!(page.orders.len(), 2);
     system.stop().await;
