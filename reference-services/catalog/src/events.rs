@@ -1,5 +1,5 @@
-//! What the catalog hears: its own changes, which empty the cache, and from
-//! `shipping` that pieces left the house.
+//! What the catalog hears: its own changes, which empty the cache of each replica,
+//! and from `shipping` that pieces left the house.
 
 use chassis::messaging::decode;
 use chassis::{Chassis, Handler, Trouble, Write};
@@ -14,7 +14,13 @@ use crate::store::Catalog;
 pub(crate) fn subscribe(catalog: &Catalog, products: &Products, chassis: &Chassis) {
     let messaging = catalog.messaging();
     messaging.subscribe(chassis, "shipping", Shipments { catalog: catalog.clone() });
-    messaging.subscribe(chassis, crate::NAME, Changes { products: products.clone() });
+    let products = products.clone();
+    messaging.overhear(chassis, move |event| {
+        // A kind of event that is not known concerns no product.
+        if let Ok(CatalogEvent::ProductChanged { sku, version }) = decode(event) {
+            products.forget(&sku, version);
+        }
+    });
 }
 
 /// Pieces of an order that was dispatched are shipped.
@@ -34,20 +40,5 @@ impl Handler<Write> for Shipments {
             ))),
             None => Err(Trouble::Never(format!("nothing was reserved for order `{order}`"))),
         }
-    }
-}
-
-/// What changed is read again.
-struct Changes {
-    products: Products,
-}
-
-impl Handler<Write> for Changes {
-    async fn handle(&self, _: &mut Write, event: &Event) -> Result<(), Trouble> {
-        let event = decode(event).map_err(|error| Trouble::Never(error.to_string()))?;
-        if let CatalogEvent::ProductChanged { sku, version } = event {
-            self.products.forget(&sku, version);
-        }
-        Ok(())
     }
 }

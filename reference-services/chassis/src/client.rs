@@ -29,6 +29,7 @@ use crate::inbound::method_name;
 use crate::metrics::Metrics;
 use crate::problem::Failure;
 use crate::propagation;
+use crate::replicas::Replicas;
 use crate::telemetry::SPANS;
 
 /// Idle connections that are kept open to each peer.
@@ -66,7 +67,7 @@ pub const RETRY_BUDGET: i64 = 100;
 #[derive(Debug, Clone)]
 pub struct Client {
     http: hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>,
-    peers: Arc<BTreeMap<String, SocketAddr>>,
+    replicas: Replicas,
     metrics: Metrics,
     budget: Arc<AtomicI64>,
 }
@@ -258,18 +259,18 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .build(connector);
         let budget = Arc::new(AtomicI64::new(RETRY_BUDGET));
-        Self { http, peers: Arc::new(peers), metrics, budget }
+        Self { http, replicas: Replicas::new(peers), metrics, budget }
     }
 
     /// Makes a call. Any status is a reply; an error means that none came.
     pub async fn call(&self, call: Call) -> Result<Reply, CallError> {
-        let Some(&address) = self.peers.get(&call.peer) else {
-            return Err(CallError::UnknownPeer(call.peer));
-        };
         let deadline = Instant::now() + call.timeout;
         self.deposit();
         let mut attempt = 1;
         loop {
+            let Some(address) = self.replicas.one_of(&call.peer) else {
+                return Err(CallError::UnknownPeer(call.peer));
+            };
             let outcome = self.attempt(&call, address, attempt, deadline).await;
             if attempt == MAX_ATTEMPTS || !worth_repeating(&call, &outcome) || !self.withdraw() {
                 return outcome;
@@ -299,7 +300,7 @@ impl Client {
     /// Makes a call once whose answer may have no end: its time limit and its
     /// figures are those of the answer's head.
     pub async fn open(&self, call: Call) -> Result<Opened, CallError> {
-        let Some(&address) = self.peers.get(&call.peer) else {
+        let Some(address) = self.replicas.one_of(&call.peer) else {
             return Err(CallError::UnknownPeer(call.peer));
         };
         let span = if call.traced { client_span(&call, address, 1) } else { Span::none() };
@@ -324,6 +325,10 @@ impl Client {
         let Reply { status, headers, .. } = outcome?;
         let body = body.map(axum::body::Body::new).unwrap_or_default();
         Ok(Opened { status, headers, body })
+    }
+
+    pub(crate) fn replicas(&self) -> &Replicas {
+        &self.replicas
     }
 
     async fn attempt(

@@ -45,6 +45,10 @@ pub mod variables {
     pub const POSTGRES: &str = "CLOUDSCALE_POSTGRES";
     /// File that holds that URL instead.
     pub const POSTGRES_FILE: &str = "CLOUDSCALE_POSTGRES_FILE";
+    /// Token that whoever lets a service have faults must know.
+    pub const CONTROL_TOKEN: &str = "CLOUDSCALE_CONTROL_TOKEN";
+    /// File that holds that token instead.
+    pub const CONTROL_TOKEN_FILE: &str = "CLOUDSCALE_CONTROL_TOKEN_FILE";
 }
 
 /// How log lines look on standard error.
@@ -86,6 +90,8 @@ pub struct Config {
     pub crash_at: Option<String>,
     /// What keeps its data and carries its events.
     pub engines: Engines,
+    /// What gives leave to let it have faults; none: nobody may.
+    pub control_token: Option<Secret>,
 }
 
 /// A variable that does not say what it should.
@@ -130,6 +136,11 @@ impl Config {
             log_format: log_format(get(variables::LOG_FORMAT))?,
             seed: get(variables::SEED).map(|value| seed(&value)).transpose()?,
             crash_at: get(variables::CRASH_AT),
+            control_token: engines::secret(
+                &get,
+                variables::CONTROL_TOKEN,
+                variables::CONTROL_TOKEN_FILE,
+            )?,
             engines: Engines::read(get)?,
         })
     }

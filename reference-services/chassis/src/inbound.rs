@@ -13,6 +13,7 @@ use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use crate::faults::Faults;
 use crate::metrics::Metrics;
 use crate::problem::Failure;
 use crate::propagation;
@@ -30,11 +31,12 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) struct Inbound {
     pub(crate) metrics: Metrics,
     pub(crate) callers: Callers,
+    pub(crate) faults: Faults,
 }
 
 /// The layer. Routes that are not traced are added outside of it.
 pub(crate) async fn observe(
-    State(Inbound { metrics, callers }): State<Inbound>,
+    State(Inbound { metrics, callers, faults }): State<Inbound>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -45,7 +47,13 @@ pub(crate) async fn observe(
         if crowded {
             return Failure::unavailable("too many requests are in flight", 1).into_response();
         }
-        match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        let answer = async {
+            match faults.meet().await {
+                Some(failure) => failure,
+                None => next.run(request).await,
+            }
+        };
+        match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
             Ok(response) => response,
             Err(_) => Failure::unavailable("the request took too long", 1).into_response(),
         }

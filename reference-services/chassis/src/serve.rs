@@ -23,6 +23,7 @@ use tracing::Instrument;
 use crate::client::Client;
 use crate::config::Config;
 use crate::crash::CrashPoints;
+use crate::faults::Faults;
 use crate::inbound::{Inbound, observe};
 use crate::input::MAX_BODY_BYTES;
 use crate::invariants::{self, Checks};
@@ -30,6 +31,7 @@ use crate::messaging::{self, Messaging};
 use crate::metrics::Metrics;
 use crate::problem::Failure;
 use crate::process;
+use crate::replicas;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -201,10 +203,13 @@ where
         client,
         tasks: tasks.clone(),
     };
+    replicas::follow(&chassis);
+    let faults = Faults::new(&chassis);
     let App { router, store, callers, messaging, checks, description } =
         build(chassis.clone()).await?;
     let address = listener.local_addr()?;
-    let mut routes = surround(router, Inbound { metrics, callers }, store.clone());
+    let inbound = Inbound { metrics, callers, faults: faults.clone() };
+    let mut routes = surround(router, inbound, store.clone()).merge(faults.routes());
     if let Some(description) = description {
         let answer =
             move || async move { ([(header::CONTENT_TYPE, "application/json")], description) };

@@ -2,6 +2,7 @@
 //! each command's options to the module of the same name.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fleet::traffic::run::{RATE_LEAST, RATE_LIMIT};
@@ -28,7 +29,9 @@ const TRAFFIC_RATE: f64 = 20.0;
   cloudscale up                        everything, then open http://127.0.0.1:3000
   cloudscale up --traffic 100 --open   more traffic, and the browser opens by itself
   cloudscale up --port 3001            when port 3000 is taken
-  cloudscale status                    what runs, from another terminal")]
+  cloudscale status                    what runs, from another terminal
+  cloudscale scale catalog 3           three replicas of catalog, behind the gateway
+  cloudscale fault kill payments       what happens when payments dies?")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -44,6 +47,10 @@ pub(crate) enum Command {
     Traffic(Traffic),
     /// Show what a running `cloudscale up` runs
     Status(Status),
+    /// Change how many replicas of a service a running `cloudscale up` runs
+    Scale(Scale),
+    /// Let something go wrong in a running `cloudscale up`, for a while
+    Fault(Faults),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -195,12 +202,128 @@ pub(crate) struct Status {
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) up: RunningUp,
+}
+
+/// Where a running `up` is found.
+#[derive(Debug, Args)]
+pub(crate) struct RunningUp {
     /// Folder that `up` was given [default: .cloudscale beside the book]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Folder of the book [default: the next one upward with a book.toml]
     #[arg(long, value_name = "DIR")]
     pub(crate) book: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cloudscale scale catalog 3   starts two more and waits until they are ready
+  cloudscale scale catalog 1   lets two finish what they have, and end
+
+A service has 1 to 8 replicas. They share its database; the gateway and the other
+services send requests to each, and the book shows each under its own name. A
+replica that has to go gets no more requests before it is told to end.")]
+pub(crate) struct Scale {
+    /// Which service
+    pub(crate) service: Service,
+    /// How many replicas
+    pub(crate) replicas: usize,
+    #[command(flatten)]
+    pub(crate) up: RunningUp,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  cloudscale fault kill payments                      dies as with kill -9, and is started again
+  cloudscale fault pause catalog/2 --for 5s           the second replica stands still
+  cloudscale fault latency shipping --ms 800 --for 1m every answer comes 800 ms late
+  cloudscale fault error orders --percent 10          a tenth of the requests fail
+  cloudscale fault list
+  cloudscale fault clear                              ends all of them now
+
+Whom: a service (all its replicas), or SERVICE/REPLICA, as payments/1. Every fault ends
+by itself: after --for, when its process ends, and with `cloudscale up`.")]
+pub(crate) struct Faults {
+    #[command(subcommand)]
+    pub(crate) fault: Fault,
+    #[command(flatten)]
+    pub(crate) up: RunningUp,
+}
+
+/// What can go wrong.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Fault {
+    /// A process dies at once (kill -9), and is started again
+    Kill {
+        /// Whom: SERVICE or SERVICE/REPLICA
+        #[arg(value_name = "SERVICE[/REPLICA]")]
+        target: String,
+    },
+    /// A process stands still: it takes connections and answers nothing
+    Pause {
+        /// Whom: SERVICE or SERVICE/REPLICA
+        #[arg(value_name = "SERVICE[/REPLICA]")]
+        target: String,
+        /// How long, up to 60s
+        #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = time)]
+        lasts: Duration,
+    },
+    /// Requests are answered late
+    Latency {
+        /// Whom: SERVICE or SERVICE/REPLICA
+        #[arg(value_name = "SERVICE[/REPLICA]")]
+        target: String,
+        /// How long, up to 10m
+        #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = time)]
+        lasts: Duration,
+        /// How much later an answer comes, in milliseconds, up to 10000
+        #[arg(long, value_name = "MS", default_value_t = 200)]
+        ms: u64,
+        /// With so many of a hundred requests
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        percent: u8,
+    },
+    /// Requests fail with 500, and have no effect
+    Error {
+        /// Whom: SERVICE or SERVICE/REPLICA
+        #[arg(value_name = "SERVICE[/REPLICA]")]
+        target: String,
+        /// How long, up to 10m
+        #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = time)]
+        lasts: Duration,
+        /// With so many of a hundred requests
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        percent: u8,
+    },
+    /// Show the faults that there are now
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End faults before their time
+    Clear {
+        /// Whose: SERVICE or SERVICE/REPLICA [default: everybody's]
+        #[arg(value_name = "SERVICE[/REPLICA]")]
+        target: Option<String>,
+    },
+}
+
+/// A time as people write it: `500ms`, `30s`, `2m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let scale = match unit {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err("not a time as `500ms`, `30s` or `2m`".to_owned()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| "not a time as `30s`".to_owned())? * scale;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "too long".to_owned())
 }
 
 fn rate_or_none(text: &str) -> Result<f64, String> {
@@ -258,10 +381,21 @@ mod tests {
             "cloudscale traffic --target http://10.0.0.1:80",
             "cloudscale run nothing",
             "cloudscale up --engines clouds",
+            "cloudscale scale nothing 2",
+            "cloudscale scale catalog -1",
+            "cloudscale fault",
+            "cloudscale fault pause catalog --for 5",
+            "cloudscale fault pause catalog --for 5h",
+            "cloudscale fault error catalog --percent 300",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
-        for line in ["cloudscale up --traffic 0", "cloudscale up --traffic 0.001"] {
+        for line in [
+            "cloudscale up --traffic 0",
+            "cloudscale up --traffic 0.001",
+            "cloudscale scale catalog 3",
+            "cloudscale fault latency catalog/2 --ms 100 --for 1.5s",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
     }

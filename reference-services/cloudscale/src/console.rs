@@ -110,6 +110,7 @@ impl Console {
             Happening::Exited { .. } | Happening::Deaf { .. } => Volume::Quiet,
             Happening::Stopped { killed: true } => Volume::Quiet,
             Happening::Restarting { .. } | Happening::Unready => Volume::Normal,
+            Happening::Faulted { .. } | Happening::Healed { .. } => Volume::Normal,
             // On a terminal the spinner tells.
             Happening::Ready if starting && !self.spinner.is_hidden() => Volume::Verbose,
             Happening::Ready => Volume::Normal,
@@ -119,7 +120,7 @@ impl Console {
             return;
         }
         let colour = match event.happening {
-            Happening::Ready => "32",
+            Happening::Ready | Happening::Healed { .. } => "32",
             Happening::Started { .. } | Happening::Stopped { killed: false } => "2",
             _ => "33",
         };

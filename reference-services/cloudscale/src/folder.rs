@@ -4,10 +4,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf, absolute};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use chassis::config::Secret;
+use chassis::secret;
+use fleet::plan::Control;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Refusal;
@@ -20,6 +23,8 @@ const DATA: &str = ".cloudscale";
 const LOCK: &str = "lock";
 /// File that holds the [`Note`].
 const NOTE: &str = "fleet.json";
+/// File that holds what gives leave to change a running fleet.
+const TOKEN: &str = "control-token";
 
 /// The folder of the book: the one that was named, or else the next one from
 /// here upward that has a `book.toml`.
@@ -93,6 +98,25 @@ impl Held {
         Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
 
+    /// Makes a token that gives leave to change the fleet of this `up`, for who may
+    /// read its owner's files.
+    pub(crate) fn control(&self) -> anyhow::Result<Control> {
+        let file = self.folder.join(TOKEN);
+        let token = secret::to_hex(&secret::random());
+        let write = || {
+            // One of an earlier `up` may have whatever permissions.
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut new = OpenOptions::new();
+            let mut open = new.write(true).create_new(true).mode(0o600).open(&file)?;
+            open.write_all(token.as_bytes())
+        };
+        write().with_context(|| format!("cannot write `{}`", file.display()))?;
+        Ok(Control { token: Secret::new(&token), file })
+    }
+
     /// Leaves the note for `status`.
     pub(crate) fn write(&self, note: &Note) -> anyhow::Result<()> {
         fs::write(self.folder.join(NOTE), serde_json::to_vec(note)?)
@@ -104,6 +128,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         // A note that stays behind is told from a good one by asking the fleet.
         let _ = fs::remove_file(self.folder.join(NOTE));
+        let _ = fs::remove_file(self.folder.join(TOKEN));
     }
 }
 
@@ -117,6 +142,33 @@ fn in_use(folder: &Path, lock: &mut File) -> Refusal {
         "another `cloudscale up`{by} uses `{}`\nhelp: stop it, or choose another folder with --data-dir",
         folder.display()
     ))
+}
+
+/// The `up` that runs on a data folder, and that folder: the one that was named, or
+/// else the one beside the book.
+pub(crate) fn running(
+    data: Option<&Path>,
+    at_book: Option<&Path>,
+) -> anyhow::Result<(PathBuf, Note)> {
+    let folder = match data {
+        Some(named) => named.to_owned(),
+        None => data_dir(None, &book(at_book)?)?,
+    };
+    match note(&folder) {
+        Some(note) => Ok((folder, note)),
+        None => {
+            bail!("nothing runs on `{}`\nhelp: start it with `cloudscale up`", folder.display())
+        }
+    }
+}
+
+/// The token of the `up` that runs on a data folder.
+pub(crate) fn control_token(folder: &Path) -> anyhow::Result<String> {
+    let file = folder.join(TOKEN);
+    fs::read_to_string(&file).with_context(|| {
+        let file = file.display();
+        format!("cannot read `{file}`, which gives leave to change what runs")
+    })
 }
 
 /// Reads the note in a data folder.
@@ -144,8 +196,12 @@ mod tests {
         let note_left = Note { pid: 1, fleet: "f".to_owned(), site: "s".to_owned() };
         held.write(&note_left).unwrap();
         assert_eq!(note(&folder).unwrap().fleet, "f");
+        let control = held.control().unwrap();
+        assert_eq!(fs::metadata(&control.file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(control_token(&folder).unwrap(), control.token.expose());
+        assert_ne!(held.control().unwrap().token, control.token, "each `up` has its own");
         drop(held);
-        assert!(note(&folder).is_none());
+        assert!(note(&folder).is_none() && control_token(&folder).is_err());
         Held::take(&folder).unwrap();
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `cloudscale up` ([`up`]) starts the site ([`site`]) in its own process and
 //! each service ([`services`]) and the traffic ([`traffic`]) as further
-//! processes of this same executable. This is the only crate that sees both
+//! processes of this same executable; other commands ([`status`], [`control`])
+//! find it by its data folder. This is the only crate that sees both
 //! the product and the reference services.
 
 mod cli;
@@ -15,6 +16,7 @@ mod settings;
 mod site;
 mod up;
 
+mod control;
 mod services;
 mod status;
 mod traffic;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Run(options) => services::main(&options),
         Command::Traffic(options) => traffic::main(options),
         Command::Status(options) => status::main(&options),
+        Command::Scale(options) => control::scale(&options),
+        Command::Fault(options) => control::fault(&options),
     };
     match done {
         Ok(code) => code,

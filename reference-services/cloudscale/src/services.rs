@@ -18,6 +18,18 @@ const MEMORY: [(&str, &str); 2] =
     [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576")];
 
 impl Service {
+    /// Why there can be one replica only, if so. What the others keep is in their
+    /// database, which replicas share.
+    fn alone(self) -> Option<&'static str> {
+        match self {
+            Self::Gateway => Some(
+                "customers know its one port, and several gateways would each let the whole rate \
+                 of requests through",
+            ),
+            _ => None,
+        }
+    }
+
     /// The service's name everywhere: labels, folders, addresses.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -54,7 +66,7 @@ pub(crate) fn main(Run { service, engines }: &Run) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One replica of each service, those first that others call. The gateway is
+/// One replica of each service to begin with, those first that others call. The gateway is
 /// open to the outside, so its port is known beforehand.
 pub(crate) fn plan(
     program: PathBuf,
@@ -65,6 +77,7 @@ pub(crate) fn plan(
     let services = Service::value_variants().iter().map(|service| {
         let name = service.name();
         let mut planned = fleet::Service::new(name, program.clone(), &["run", name]);
+        planned.alone = service.alone();
         if *service == Service::Gateway {
             planned.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, gateway_port)));
         }

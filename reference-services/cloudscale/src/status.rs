@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use fleet::Status;
 use fleet::probe::Probe;
 
@@ -15,13 +15,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Prints a table, or JSON.
 pub(crate) fn main(options: &cli::Status) -> anyhow::Result<ExitCode> {
-    let data_dir = match &options.data_dir {
-        Some(named) => named.clone(),
-        None => folder::data_dir(None, &folder::book(options.book.as_deref())?)?,
-    };
-    let Some(note) = folder::note(&data_dir) else {
-        bail!("nothing runs on `{}`\nhelp: start it with `cloudscale up`", data_dir.display());
-    };
+    let (_, note) = folder::running(options.up.data_dir.as_deref(), options.up.book.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let body = runtime.block_on(ask(&note))?;
     let replicas: Vec<Status> = serde_json::from_slice(&body)?;
@@ -45,13 +39,13 @@ async fn ask(note: &Note) -> anyhow::Result<Vec<u8>> {
 fn table(note: &Note, replicas: &[Status], now: i64) -> String {
     let mut text = format!("site {} (pid {})\n", note.site, note.pid);
     text += &format!(
-        "{:12} {:11} {:>8} {:22} {:>8} {}\n",
+        "{:16} {:11} {:>8} {:22} {:>8} {}\n",
         "replica", "state", "pid", "address", "restarts", "for"
     );
     for replica in replicas {
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         text += &format!(
-            "{:12} {:11} {:>8} {:22} {:>8} {}\n",
+            "{:16} {:11} {:>8} {:22} {:>8} {}\n",
             replica.instance,
             replica.state,
             or_none(replica.pid.map(|pid| pid.to_string())),
@@ -97,6 +91,7 @@ mod tests {
             since: 1_000,
             was_ready: true,
             last_exit: None,
+            canary_percent: None,
         };
         let text = table(&note, &[replica], 300_000);
         let words: Vec<_> =

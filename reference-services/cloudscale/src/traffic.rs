@@ -57,5 +57,6 @@ pub(crate) fn plan(program: PathBuf, gateway: &str, rate: f64, seed: u64) -> fle
     let args = [NAME, "--rps", &rate, "--seed", &seed, "--target", gateway];
     let mut planned = fleet::Service::new(NAME, program, &args);
     planned.listen = None;
+    planned.alone = Some("its rate is that of all requests; choose another with `up --traffic`");
     planned
 }

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use fleet::plan::Control;
 use fleet::{Fleet, Limits, Plan, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast::Receiver;
@@ -81,7 +82,8 @@ impl Up {
         console.say(&format!("CloudScale starts, with the book in {book}"));
 
         let program = std::env::current_exe().context("cannot find this program's file")?;
-        let mut fleet = open(&options, &settings, &program).await?;
+        let control = held.control()?;
+        let mut fleet = open(&options, &settings, &program, control).await?;
         let discovery = format!("{}/discovery", fleet.url());
         let site = match Site::start(&options, &settings.book, &settings.data_dir, discovery).await
         {
@@ -210,7 +212,12 @@ fn away(error: anyhow::Error) -> anyhow::Error {
     Refusal(format!("{error:#}")).into()
 }
 
-async fn open(options: &cli::Up, settings: &Settings, program: &Path) -> anyhow::Result<Fleet> {
+async fn open(
+    options: &cli::Up,
+    settings: &Settings,
+    program: &Path,
+    control: Control,
+) -> anyhow::Result<Fleet> {
     let log = if options.verbose { "debug" } else { "info" };
     let program = program.to_owned();
     let plan = Plan {
@@ -218,6 +225,7 @@ async fn open(options: &cli::Up, settings: &Settings, program: &Path) -> anyhow:
         data_dir: settings.data_dir.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         log: log.to_owned(),
+        control: Some(control),
     };
     Fleet::open(plan, Limits::default()).await.map_err(|error| match error {
         StartError::PortTaken { .. } => {

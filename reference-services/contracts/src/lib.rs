@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod catalog;
+pub mod faults;
 pub mod invariants;
 pub mod messaging;
 pub mod money;

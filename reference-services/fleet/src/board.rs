@@ -1,7 +1,7 @@
 //! What the fleet knows about its replicas, and what happened to them.
 //! `supervise` writes; `discovery`, `fleet` and the terminal read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,6 +69,9 @@ pub struct Status {
     pub was_ready: bool,
     /// How its last life ended, for example `signal 9`.
     pub last_exit: Option<String>,
+    /// Its version is on trial with so many percent of the customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_percent: Option<u8>,
 }
 
 /// Something that happened to a replica.
@@ -116,6 +119,16 @@ pub enum Happening {
         /// Whether it had to be killed.
         killed: bool,
     },
+    /// A fault was asked for, and it has it now.
+    Faulted {
+        /// Which, in words.
+        fault: String,
+    },
+    /// A fault has ended.
+    Healed {
+        /// Which, in words.
+        fault: String,
+    },
 }
 
 impl fmt::Display for Event {
@@ -134,6 +147,8 @@ impl fmt::Display for Event {
             Happening::Stopped { killed: true } => {
                 write!(out, "{name} did not finish in time and was killed")
             }
+            Happening::Faulted { fault } => write!(out, "{name} has a fault: {fault}"),
+            Happening::Healed { fault } => write!(out, "{name} is healed: {fault}"),
         }
     }
 }
@@ -148,7 +163,9 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Inner {
-    replicas: Vec<Status>,
+    /// By place, which no two replicas ever share.
+    replicas: BTreeMap<usize, Status>,
+    next: usize,
     events: VecDeque<Event>,
 }
 
@@ -169,7 +186,9 @@ impl Board {
         address: Option<SocketAddr>,
     ) -> usize {
         let mut inner = self.lock();
-        inner.replicas.push(Status {
+        let place = inner.next;
+        inner.next += 1;
+        let status = Status {
             name: name.to_owned(),
             instance: instance.to_owned(),
             version: version.to_owned(),
@@ -180,19 +199,36 @@ impl Board {
             since: now(),
             was_ready: false,
             last_exit: None,
-        });
-        inner.replicas.len() - 1
+            canary_percent: None,
+        };
+        inner.replicas.insert(place, status);
+        place
+    }
+
+    /// Says that the replica at `place` is on trial, or is no longer.
+    pub fn on_trial(&self, place: usize, percent: Option<u8>) {
+        if let Some(replica) = self.lock().replicas.get_mut(&place) {
+            replica.canary_percent = percent;
+        }
+    }
+
+    /// Forgets the replica at `place`: it has ended for good.
+    pub fn remove(&self, place: usize) {
+        self.lock().replicas.remove(&place);
+        self.changes.send_replace(());
     }
 
     /// Records that the replica at `place` is told to end.
     pub fn stopping(&self, place: usize) {
-        self.turn(&mut self.lock().replicas[place], State::Stopping);
+        if let Some(replica) = self.lock().replicas.get_mut(&place) {
+            self.turn(replica, State::Stopping);
+        }
     }
 
     /// Records what happened to the replica at `place`.
     pub fn record(&self, place: usize, happening: Happening) {
         let mut inner = self.lock();
-        let replica = &mut inner.replicas[place];
+        let Some(replica) = inner.replicas.get_mut(&place) else { return };
         match &happening {
             Happening::Started { pid } => {
                 replica.restarts += u32::from(replica.last_exit.is_some());
@@ -204,7 +240,7 @@ impl Board {
                 self.turn(replica, State::Ready);
             }
             Happening::Unready => self.turn(replica, State::Unready),
-            Happening::Deaf { .. } => {}
+            Happening::Deaf { .. } | Happening::Faulted { .. } | Happening::Healed { .. } => {}
             Happening::Exited { how } => {
                 replica.pid = None;
                 replica.last_exit = Some(how.clone());
@@ -226,6 +262,10 @@ impl Board {
     }
 
     fn turn(&self, replica: &mut Status, state: State) {
+        // Who was told to end takes no requests any more, whatever he says.
+        if replica.state == State::Stopping && state != State::Stopped {
+            return;
+        }
         if replica.state != state {
             replica.since = now();
         }
@@ -235,7 +275,12 @@ impl Board {
 
     /// Every replica as it stands now, in the order of their start.
     pub fn replicas(&self) -> Vec<Status> {
-        self.lock().replicas.clone()
+        self.lock().replicas.values().cloned().collect()
+    }
+
+    /// The replica at `place`, unless it was removed.
+    pub fn replica(&self, place: usize) -> Option<Status> {
+        self.lock().replicas.get(&place).cloned()
     }
 
     /// What happened, oldest first.

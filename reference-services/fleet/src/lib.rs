@@ -10,7 +10,9 @@
 //!
 //! How a replica lives: [`port`] opens its socket, [`process`] starts the child
 //! with it, [`supervise`] waits, probes, restarts and drains, [`board`] keeps
-//! what happened, [`discovery`] answers who runs where.
+//! what happened, [`discovery`] answers who runs where. While the fleet runs,
+//! [`control`] takes wishes from whoever has leave: more or fewer replicas
+//! ([`scale`]), something that goes wrong on purpose ([`faults`]).
 
 pub mod limits;
 pub mod plan;
@@ -23,8 +25,14 @@ pub mod process;
 
 pub mod board;
 pub mod discovery;
-pub mod fleet;
 pub mod supervise;
+
+mod crew;
+pub mod fleet;
+
+pub mod control;
+pub mod faults;
+pub mod scale;
 
 pub mod traffic;
 

@@ -36,6 +36,20 @@ pub const DEAF_LIMIT: u32 = 30;
 /// Largest answer of a health endpoint that is read, in bytes.
 pub const PROBE_BODY_LIMIT: usize = 64 * 1024;
 
+/// Most replicas of one service.
+pub const MAX_REPLICAS: usize = 8;
+/// How long a replica that has to go is known as stopping before it is told to:
+/// whoever sends it requests asks at least twice meanwhile who takes some.
+pub const NOTICE: Duration = Duration::from_millis(1_500);
+/// Longest time that a fault lasts.
+pub const FAULT_LONGEST: Duration = Duration::from_secs(600);
+/// Longest time that a process is paused: less than [`DEAF_LIMIT`] looks take.
+pub const PAUSE_LONGEST: Duration = Duration::from_secs(60);
+/// Most faults at a time.
+pub const MAX_FAULTS: usize = 64;
+/// Longest wait for a replica to take on a fault.
+pub const FAULT_ANSWER: Duration = Duration::from_secs(2);
+
 /// Lines of a replica's output kept in memory.
 pub const TAIL_LINES: usize = 40;
 /// Longest line of output, in bytes; a longer one is split.
@@ -63,6 +77,8 @@ pub struct Limits {
     pub drain: Duration,
     /// See [`STOP_STAGGER`].
     pub stagger: Duration,
+    /// See [`NOTICE`].
+    pub notice: Duration,
     /// See [`PROBE_STARTING`].
     pub probe_starting: Duration,
     /// See [`PROBE_STEADY`].
@@ -84,6 +100,7 @@ impl Default for Limits {
             start: START_LIMIT,
             drain: DRAIN_LIMIT,
             stagger: STOP_STAGGER,
+            notice: NOTICE,
             probe_starting: PROBE_STARTING,
             probe_steady: PROBE_STEADY,
             probe: PROBE_LIMIT,

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// those that concern only a process and its supervisor.
 pub mod variables {
     pub use chassis::config::variables::{
-        DATA_DIR, DISCOVERY, INSTANCE, LISTEN, LOG, OTLP_ENDPOINT, PEERS, VERSION,
+        CONTROL_TOKEN_FILE, DATA_DIR, DISCOVERY, INSTANCE, LISTEN, LOG, OTLP_ENDPOINT, PEERS,
+        VERSION,
     };
 
     /// How many sockets are handed over, from descriptor 3 on.
@@ -35,10 +36,21 @@ pub struct Plan {
     pub version: String,
     /// Log filter of every replica, for example `info`.
     pub log: String,
+    /// What gives leave to change the fleet while it runs; none: nobody may.
+    pub control: Option<Control>,
 }
 
-/// One service, of which one replica runs: its data folder is named after the
-/// service, and its peers know one address of it.
+/// Leave to change the fleet, and to let its services do something wrong.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// Who knows it has leave.
+    pub token: chassis::config::Secret,
+    /// File that holds it, for the services.
+    pub file: PathBuf,
+}
+
+/// One service. Its data folder is named after it, and its replicas share that;
+/// its peers know the address of the first one, and learn of the others.
 #[derive(Debug, Clone)]
 pub struct Service {
     /// Lower case; the label `job` of its series.
@@ -51,6 +63,8 @@ pub struct Service {
     pub args: Vec<OsString>,
     /// Variables beyond those of the contract.
     pub env: Vec<(String, String)>,
+    /// Why there can be only one replica of it, if so.
+    pub alone: Option<&'static str>,
 }
 
 impl Service {
@@ -62,12 +76,13 @@ impl Service {
             program,
             args: args.iter().map(OsString::from).collect(),
             env: Vec::new(),
+            alone: None,
         }
     }
 
-    /// The name of its replica.
-    pub fn instance(&self) -> String {
-        format!("{}-1", self.name)
+    /// The name of its replica with this number, from 1 on.
+    pub fn instance(&self, number: usize) -> String {
+        format!("{}-{number}", self.name)
     }
 }
 

@@ -1,12 +1,12 @@
-//! Looks at a replica's health endpoints, and fetches what a running fleet
-//! tells about itself.
+//! Looks at a replica's health endpoints, fetches what a running fleet tells
+//! about itself, and asks it (or a replica) to do something.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -16,7 +16,7 @@ use crate::limits::PROBE_BODY_LIMIT;
 /// Asks with a bound on time and size.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     limit: Duration,
 }
 
@@ -46,7 +46,27 @@ impl Probe {
 
     /// Status and body of the answer to a GET.
     pub async fn get(&self, uri: Uri) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::get(uri).body(Empty::new())?;
+        self.answer(Request::get(uri).body(Full::default())?).await
+    }
+
+    /// Status and body of the answer to JSON that is sent with a token.
+    pub async fn tell(
+        &self,
+        method: Method,
+        uri: Uri,
+        token: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body.into()))?;
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         let answer = async {
             let (head, body) = self.client.request(request).await?.into_parts();
             let body = Limited::new(body, PROBE_BODY_LIMIT).collect().await;

@@ -37,6 +37,22 @@ pub struct Handle {
     gone: Arc<Mutex<bool>>,
 }
 
+/// Where others than its supervisor take hold of a replica's process, whichever
+/// one that is. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Reins(Arc<Mutex<Option<Handle>>>);
+
+impl Reins {
+    /// The process, while there is one.
+    pub fn process(&self) -> Option<Handle> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn hold(&self, process: Option<Handle>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = process;
+    }
+}
+
 impl Process {
     /// Starts `command`. The socket and the pipe's writing end are closed here
     /// as soon as the child has them.
@@ -83,9 +99,20 @@ impl Handle {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Asks the whole group to end.
+    /// Asks the whole group to end, also one that was paused.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
+        self.signal(Signal::CONT);
+    }
+
+    /// Stops the whole group in its tracks.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets the whole group go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// Ends the whole group.

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::output::Output;
 use crate::port::Port;
 use crate::probe::Probe;
-use crate::process::Process;
+use crate::process::{Process, Reins};
 
 /// A replica, and all that its life needs.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Replica {
     pub port: Option<Arc<Port>>,
     /// What it writes.
     pub output: Arc<Output>,
+    /// Where others take hold of its process.
+    pub reins: Reins,
     /// Where its life is recorded.
     pub board: Arc<Board>,
     /// Looks at its health.
@@ -88,6 +90,7 @@ impl Replica {
                 return End::Died(Duration::ZERO);
             }
         };
+        self.reins.hold(Some(process.handle.clone()));
         self.record(Happening::Started { pid: process.handle.pid() });
         let mut ready_since = None;
         let how = tokio::select! {
@@ -103,6 +106,7 @@ impl Replica {
                 why
             }
         };
+        self.reins.hold(None);
         self.record(Happening::Exited { how });
         End::Died(ready_since.map_or(Duration::ZERO, |since: Instant| since.elapsed()))
     }

@@ -4,7 +4,8 @@
 //!
 //! What a saga does next follows from the facts in the database alone, each of
 //! which is written before the next call is made. That this process remembers
-//! which sagas it is at work on only saves it from doing things twice.
+//! which sagas it is at work on, and that the database says which replica drives
+//! one, only saves them from doing things twice.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,6 +133,9 @@ impl Sagas {
             );
             let work = async move {
                 let _place = place;
+                if !sagas.orders.take(id, now_ms).await? {
+                    return Ok(());
+                }
                 let Some(saga) = sagas.orders.load(id).await? else { return Ok(()) };
                 sagas.go(saga, true).await.map(|_| ())
             };

@@ -34,12 +34,19 @@ pub(crate) const ENDS_WITHIN_MS: i64 = 60_000;
 /// An order's snapshot is made anew after so many facts.
 const SNAPSHOT_EVERY: i64 = 16;
 
+/// How long an open saga is left to the replica that drives it, from its last
+/// step on: longer than a step takes. One that died takes its own up again at
+/// once when it is back.
+pub(crate) const DRIVEN_FOR_MS: i64 = 10_000;
+
 /// The orders.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     store: Store,
     messaging: Messaging,
     crash: CrashPoints,
+    /// The name of this replica.
+    driver: String,
 }
 
 /// What is needed to write an order.
@@ -56,7 +63,8 @@ impl Orders {
     pub(crate) async fn open(chassis: &Chassis) -> anyhow::Result<Self> {
         let store = Store::open(chassis, &MIGRATIONS).await?;
         let messaging = Messaging::open(chassis, &store).await?;
-        Ok(Self { store, messaging, crash: chassis.crash.clone() })
+        let driver = chassis.config.instance.clone();
+        Ok(Self { store, messaging, crash: chassis.crash.clone(), driver })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -102,7 +110,7 @@ impl Orders {
         let order = Uuid::now_v7();
         let saga = Aggregate::begin(order, &fact, now_ms).context("an order begins so")?;
         write_fact(write, &saga, &fact, now_ms).await?;
-        write_order(write, &saga).await?;
+        write_order(write, &saga, &self.driver).await?;
         let event = OrderEvent::Placed { order, customer, total };
         self.messaging.publish(write, Message::new(TOPIC, order, &event)).await?;
         Ok(saga)
@@ -137,7 +145,7 @@ impl Orders {
         if !write_fact(write, &next, fact, now_ms).await? {
             return Ok(None);
         }
-        write_order(write, &next).await?;
+        write_order(write, &next, &self.driver).await?;
         if next.version % SNAPSHOT_EVERY == 0 {
             write_snapshot(write, &next).await?;
         }
@@ -160,8 +168,10 @@ impl Orders {
         let attempts: Option<u32> = write.optional(attempts, values).await?;
         if let Some(attempts) = attempts {
             let pause_ms = (*pause_ms.start() << attempts.min(10)).min(*pause_ms.end());
-            let sql =
-                sql("UPDATE orders SET attempts = attempts + 1, next_try_ms = ? WHERE id = ?");
+            let sql = sql(
+                "UPDATE orders SET attempts = attempts + 1, next_try_ms = ?, driven_until_ms = 0
+                     WHERE id = ?",
+            );
             write.execute(sql.bind(now_ms + pause_ms).bind(id)).await?;
         }
         Ok(write.commit().await?)
@@ -197,12 +207,25 @@ impl Orders {
         self.store.all(SELECT, query, order).await
     }
 
-    /// At most `limit` sagas that are open and due. Not traced: it looks in vain
-    /// nearly every time.
+    /// At most `limit` sagas that are open and due, and that no other replica
+    /// drives. Not traced: it looks in vain nearly every time.
     pub(crate) async fn open_sagas(&self, now_ms: i64, limit: u32) -> anyhow::Result<Vec<Uuid>> {
-        let open = sql("SELECT id FROM orders WHERE open = 1 AND next_try_ms <= ?
-                   ORDER BY next_try_ms, id LIMIT ?");
-        self.store.reader().all(open.bind(now_ms).bind(limit), values).await
+        let open = sql("SELECT id FROM orders WHERE open = 1 AND next_try_ms <= ?1
+                     AND (driven_until_ms <= ?1 OR driver = ?2)
+                   ORDER BY next_try_ms, id LIMIT ?3");
+        let open = open.bind(now_ms).bind(&self.driver).bind(limit);
+        self.store.reader().all(open, values).await
+    }
+
+    /// Takes an open saga for this replica. False: another one was faster.
+    pub(crate) async fn take(&self, id: Uuid, now_ms: i64) -> anyhow::Result<bool> {
+        let take = sql("UPDATE orders SET driver = ?1, driven_until_ms = ?2
+                   WHERE id = ?3 AND open = 1 AND (driven_until_ms <= ?4 OR driver = ?1)");
+        let take = take.bind(&self.driver).bind(now_ms + DRIVEN_FOR_MS).bind(id).bind(now_ms);
+        let mut write = self.store.begin().await?;
+        let taken = write.execute(take).await? == 1;
+        write.commit().await?;
+        Ok(taken)
     }
 
     /// The number of open sagas, and when the order of the oldest was placed.
@@ -225,7 +248,7 @@ impl Orders {
                 orders += 1;
                 if before.as_ref() != Some(&replayed.saga.order) || !replayed.snapshot_was_right {
                     differ += 1;
-                    write_order(write, &replayed.saga).await?;
+                    write_order(write, &replayed.saga, "").await?;
                     write_snapshot(write, &replayed.saga).await?;
                 }
             }
@@ -293,16 +316,19 @@ fn told(before: &Aggregate, after: &Aggregate) -> Option<OrderEvent> {
     }
 }
 
-/// Writes an order's row of the read model.
-async fn write_order(write: &mut Write, saga: &Aggregate) -> anyhow::Result<()> {
+/// Writes an order's row of the read model. Its saga, if it is open, is left to
+/// `driver` for a while.
+async fn write_order(write: &mut Write, saga: &Aggregate, driver: &str) -> anyhow::Result<()> {
     let order = &saga.order;
     let row = sql("INSERT INTO orders (id, customer, idempotency_key, state, lines, total_minor,
-                 currency, payment, created_ms, updated_ms, version, reason, shipment, open)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                 currency, payment, created_ms, updated_ms, version, reason, shipment, open,
+                 driver, driven_until_ms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                ON CONFLICT (id) DO UPDATE SET state = ?4, payment = ?8, updated_ms = ?10,
                  version = ?11, reason = ?12, shipment = ?13, open = ?14, attempts = 0,
                  next_try_ms = 0, customer = ?2, idempotency_key = ?3, lines = ?5,
-                 total_minor = ?6, currency = ?7, created_ms = ?9")
+                 total_minor = ?6, currency = ?7, created_ms = ?9, driver = ?15,
+                 driven_until_ms = ?16")
     .bind(order.id)
     .bind(order.customer)
     .bind(&saga.key)
@@ -316,7 +342,9 @@ async fn write_order(write: &mut Write, saga: &Aggregate) -> anyhow::Result<()> 
     .bind(saga.version)
     .bind(order.reason.as_deref())
     .bind(order.shipment.map(ShipmentState::name))
-    .bind(saga.phase != Phase::Rest);
+    .bind(saga.phase != Phase::Rest)
+    .bind(driver)
+    .bind(if driver.is_empty() { 0 } else { order.updated_ms + DRIVEN_FOR_MS });
     write.execute(row).await?;
     Ok(())
 }

@@ -117,7 +117,9 @@ async fn round(
             }
             _ => (Step::Deliver, "delivered", None),
         };
-        shipments.carry(&due, step, next, now_ms).await?;
+        if !shipments.carry(&due, step, next, now_ms).await? {
+            continue;
+        }
         moved.with_label_values(&[name]).inc();
         tracing::info!(step = name, order = %due.order, "the carrier has moved a shipment");
     }

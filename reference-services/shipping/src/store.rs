@@ -117,21 +117,22 @@ impl Shipments {
     }
 
     /// The carrier moves a shipment: a trace of its own, for no request asked.
+    /// False: it was moved already, by another replica's carrier.
     pub(crate) async fn carry(
         &self,
         shipment: &Shipment,
         step: Step,
         due_ms: Option<i64>,
         now_ms: i64,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let span = tracing::info_span!(
             target: chassis::telemetry::SPANS, "carrier", otel.name = "carrier update"
         );
         let work = async |write: &mut Write| {
             self.advance(write, shipment.order, step, due_ms, now_ms).await
         };
-        self.store.write(UPDATE, work).instrument(span).await?;
-        Ok(())
+        let moved = self.store.write(UPDATE, work).instrument(span).await?;
+        Ok(matches!(moved, Some((_, Outcome::Becomes(_)))))
     }
 
     /// Shipments of which the carrier's next step is due. Not traced: it looks in

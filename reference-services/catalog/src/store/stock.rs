@@ -20,10 +20,21 @@ impl Catalog {
 
     /// Notes that pieces came in. None: there is no such product.
     pub(crate) async fn receive(&self, sku: &str, pieces: i64) -> anyhow::Result<Option<Stock>> {
+        self.receive_below(sku, pieces, i64::MAX).await
+    }
+
+    /// As [`Catalog::receive`], unless there are as many as `below` by now.
+    async fn receive_below(
+        &self,
+        sku: &str,
+        pieces: i64,
+        below: i64,
+    ) -> anyhow::Result<Option<Stock>> {
         let work = async |write: &mut Write| {
             let update = sql("UPDATE stock SET received = received + ?2, on_hand = on_hand + ?2
-                       WHERE sku = ?1 RETURNING *");
-            let stock = write.optional(update.bind(sku).bind(pieces), stock).await?;
+                       WHERE sku = ?1 AND on_hand < ?3 RETURNING *");
+            let update = update.bind(sku).bind(pieces).bind(below);
+            let stock = write.optional(update, stock).await?;
             if stock.is_some() {
                 let event = CatalogEvent::StockReceived { sku: sku.to_owned(), pieces };
                 self.messaging.publish(write, Message::new(TOPIC, sku, &event)).await?;
@@ -38,7 +49,8 @@ impl Catalog {
         let low = sql("SELECT sku FROM stock WHERE refilled = 1 AND on_hand < ?");
         let low: Vec<String> = self.store.reader().all(low.bind(REFILL_BELOW), values).await?;
         for sku in low {
-            self.receive(&sku, REFILL_PIECES).await?;
+            // Another replica's supplier may have been there meanwhile.
+            self.receive_below(&sku, REFILL_PIECES, REFILL_BELOW).await?;
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Engines {
 }
 
 /// A secret from a variable, or else from the file that another one names.
-fn secret(
+pub(super) fn secret(
     get: impl Fn(&'static str) -> Option<String>,
     variable: &'static str,
     file: &'static str,
@@ -63,7 +63,7 @@ fn secret(
             variable: file,
             value: path,
             expected: "a file that can be read and holds the value",
-            example: "/run/secrets/postgres",
+            example: "/run/secrets/value",
         }),
     }
 }

@@ -147,9 +147,14 @@ where
         let span = process_span(&event, &self.group);
         let start = Instant::now();
         let outcome = self.attempt(&event).instrument(span.clone()).await;
-        let Err(trouble) = outcome else {
-            self.figures.handled(&event.kind, start.elapsed());
-            return Ok(());
+        let trouble = match outcome {
+            Ok(true) => {
+                self.figures.handled(&event.kind, start.elapsed());
+                return Ok(());
+            }
+            // Another replica was faster.
+            Ok(false) => return Ok(()),
+            Err(trouble) => trouble,
         };
         let (error, pause) = match trouble {
             Trouble::Later(error) => (format!("{error:#}"), backoff(attempts + 1)),
@@ -158,24 +163,30 @@ where
         span.set_attribute("error.type", if pause.is_some() { "retried" } else { "dead_letter" });
         span.set_status(Status::error(error.clone()));
         let (producer, id, kind) = (self.producer, event.id, &event.kind);
+        let next_ms = pause.map(|pause| now_ms() + pause);
+        if !self.journal.fail(id, attempts, &error, next_ms).await? {
+            // Another replica has handled it meanwhile, or failed as well.
+            return Ok(());
+        }
         match pause {
             Some(_) => tracing::debug!(producer, %id, kind, error, "an event is tried again"),
             None => tracing::error!(producer, %id, kind, error, "an event is a dead letter"),
         }
-        self.journal.fail(id, &error, pause.map(|pause| now_ms() + pause)).await?;
         self.figures.failed(pause.is_none());
         Ok(())
     }
 
-    async fn attempt(&self, event: &Event) -> Result<(), Trouble> {
+    /// False: it has its effect already, and has none again.
+    async fn attempt(&self, event: &Event) -> Result<bool, Trouble> {
         let mut write = self.journal.begin().await?;
         self.handler.handle(&mut write, event).await?;
-        if self.journal.settle(&mut write, self.producer, event.id, now_ms()).await? {
+        let settled = self.journal.settle(&mut write, self.producer, event.id, now_ms()).await?;
+        if settled {
             self.crash.at("inbox.effect");
             self.journal.commit(write).await?;
             self.crash.at("inbox.committed");
         }
-        Ok(())
+        Ok(settled)
     }
 }
 

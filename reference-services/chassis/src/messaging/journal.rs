@@ -86,13 +86,15 @@ pub trait Journal: Clone + Debug + Send + Sync + 'static {
         now_ms: i64,
     ) -> impl Future<Output = anyhow::Result<bool>> + Send;
 
-    /// Notes that an attempt failed: try again at `next_ms`, or never (none).
+    /// Notes that the attempt after so many others failed: try again at `next_ms`,
+    /// or never (none). False: it is not what it was, another replica was faster.
     fn fail(
         &self,
         id: Uuid,
+        attempts: i64,
         error: &str,
         next_ms: Option<i64>,
-    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+    ) -> impl Future<Output = anyhow::Result<bool>> + Send;
 
     /// Dead letters, the oldest first.
     fn dead_letters(&self, limit: u32) -> impl Future<Output = anyhow::Result<DeadLetters>> + Send;

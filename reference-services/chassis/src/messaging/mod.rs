@@ -15,9 +15,12 @@
 //! [`transport`] the one to the wire. A service holds a [`Messaging`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use contracts::messaging::{Event, Feed};
 use prometheus::IntCounterVec;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::crash::CrashPoints;
@@ -49,6 +52,10 @@ pub const MAX_FEED_EVENTS: u32 = 100;
 
 /// Longest time that a request to a feed waits for news, in milliseconds.
 pub const MAX_FEED_WAIT_MS: u64 = 4_000;
+
+/// How often a feed that waits for news looks by itself: another replica may
+/// have published something.
+pub const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Most waiting events of one producer. A consumer fetches no further ones
 /// until it is below that: back-pressure stays in the producer's outbox.
@@ -142,6 +149,57 @@ impl Messaging {
             let consumer = Arc::clone(&consumer);
             async move { consumer.round().await }
         });
+    }
+
+    /// Lets every replica hear of what any of them published, from now on, once
+    /// each; there is no inbox, so one that starts anew hears nothing again. For
+    /// what a process remembers by itself, like a cache.
+    pub fn overhear(&self, chassis: &Chassis, hear: impl Fn(&Event) + Send + Sync + 'static) {
+        let (this, hear) = (self.clone(), Arc::new(hear));
+        let place: Arc<Mutex<Option<i64>>> = Arc::default();
+        chassis.tasks.repeat("overhear events", consumer::PAUSE, move || {
+            let (this, hear, place) = (this.clone(), Arc::clone(&hear), Arc::clone(&place));
+            async move {
+                if let Err(error) = this.listen(&mut *place.lock().await, &*hear).await {
+                    tracing::debug!(error = format!("{error:#}"), "events were not overheard");
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+        });
+    }
+
+    async fn listen(&self, place: &mut Option<i64>, hear: &impl Fn(&Event)) -> anyhow::Result<()> {
+        let Some(after) = *place else {
+            *place = Some(self.journal.feed(i64::MAX, 1).await?.last);
+            return Ok(());
+        };
+        let wait = Duration::from_millis(MAX_FEED_WAIT_MS);
+        for event in self.news_behind(after, MAX_FEED_EVENTS, wait).await?.events {
+            hear(&event);
+            *place = Some(event.position);
+        }
+        Ok(())
+    }
+
+    /// What lies behind a place of the outbox; waits for it when there is nothing.
+    async fn news_behind(&self, after: i64, limit: u32, wait: Duration) -> anyhow::Result<Feed> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            // From here on no commit of this process is missed.
+            news.as_mut().enable();
+            let feed = self.journal.feed(after, limit).await?;
+            if !feed.events.is_empty() || Instant::now() >= deadline {
+                return Ok(feed);
+            }
+            let look = (Instant::now() + LOOK_EVERY).min(deadline);
+            tokio::select! {
+                () = news => {}
+                () = tokio::time::sleep_until(look) => {}
+                () = self.stop.cancelled() => return Ok(feed),
+            }
+        }
     }
 
     /// The tables, for whoever checks them.

@@ -42,22 +42,7 @@ async fn feed(
     let Query(window) = window?;
     let limit = window.limit.unwrap_or(MAX_FEED_EVENTS).min(MAX_FEED_EVENTS);
     let wait = Duration::from_millis(window.wait_ms.unwrap_or(0).min(MAX_FEED_WAIT_MS));
-    let deadline = tokio::time::Instant::now() + wait;
-    loop {
-        let news = messaging.news.notified();
-        tokio::pin!(news);
-        // From here on no commit is missed.
-        news.as_mut().enable();
-        let feed = messaging.journal.feed(window.after, limit).await?;
-        if !feed.events.is_empty() {
-            return Ok(Json(feed));
-        }
-        tokio::select! {
-            () = news => {}
-            () = tokio::time::sleep_until(deadline) => return Ok(Json(feed)),
-            () = messaging.stop.cancelled() => return Ok(Json(feed)),
-        }
-    }
+    Ok(Json(messaging.news_behind(window.after, limit, wait).await?))
 }
 
 async fn inbox(State(messaging): State<Messaging>) -> Result<Json<Vec<Tally>>, Failure> {

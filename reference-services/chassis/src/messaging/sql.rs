@@ -178,17 +178,25 @@ impl Journal for SqlJournal {
         Ok(settled == 1)
     }
 
-    async fn fail(&self, id: Uuid, error: &str, next_ms: Option<i64>) -> anyhow::Result<()> {
+    async fn fail(
+        &self,
+        id: Uuid,
+        attempts: i64,
+        error: &str,
+        next_ms: Option<i64>,
+    ) -> anyhow::Result<bool> {
         let failed = sql("UPDATE inbox
                    SET state = ?, attempts = attempts + 1, error = ?, next_ms = ?
-                   WHERE id = ? AND state = 'waiting'")
+                   WHERE id = ? AND state = 'waiting' AND attempts = ?")
         .bind(if next_ms.is_some() { "waiting" } else { "dead" })
         .bind(error)
         .bind(next_ms.unwrap_or(0))
-        .bind(id);
+        .bind(id)
+        .bind(attempts);
         let mut write = self.store.begin().await?;
-        write.execute(failed).await?;
-        Ok(write.commit().await?)
+        let noted = write.execute(failed).await? == 1;
+        write.commit().await?;
+        Ok(noted)
     }
 
     async fn dead_letters(&self, limit: u32) -> anyhow::Result<DeadLetters> {

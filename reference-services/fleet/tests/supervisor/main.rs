@@ -45,6 +45,7 @@ fn plan(data_dir: &Path, services: Vec<Service>) -> Plan {
         data_dir: data_dir.to_owned(),
         version: "1.2.3".to_owned(),
         log: "info".to_owned(),
+        control: None,
     }
 }
 
