@@ -137,7 +137,7 @@ impl Config {
             seed: get(variables::SEED).map(|value| seed(&value)).transpose()?,
             crash_at: get(variables::CRASH_AT),
             control_token: engines::secret(
-                &get,
+                get,
                 variables::CONTROL_TOKEN,
                 variables::CONTROL_TOKEN_FILE,
             )?,

@@ -1,99 +1,16 @@
 //! `cloudscale` as a person meets it: the real executable, its real children.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod running;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use fleet::{State, Status};
-use rustix::process::{Pid, Signal, kill_process};
-
-/// How long a case waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Ports that the system chooses, so that tests run beside each other.
-const FREE_PORTS: [&str; 4] =
-    ["--port=0", "--gateway-port=0", "--otlp-grpc-port=0", "--otlp-http-port=0"];
-
-fn cloudscale(book: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudscale"));
-    command.current_dir(book).args(args);
-    command
-}
-
-fn book() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("book.toml"), "[book]\ntitle = \"A book\"\nsrc = \"src\"\n")
-        .unwrap();
-    fs::create_dir(folder.path().join("src")).unwrap();
-    fs::write(folder.path().join("src/README.md"), "# A page\n\nText.\n").unwrap();
-    folder
-}
-
-/// A running `up`, killed when a case fails.
-struct Up {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Up {
-    fn start(book: &Path, args: &[&str]) -> Self {
-        let mut command = cloudscale(book, &["up"]);
-        command.args(FREE_PORTS).args(args).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
-    }
-
-    /// Reads on to a line that contains `words`, and answers it.
-    fn until(&mut self, words: &str) -> String {
-        loop {
-            let mut line = String::new();
-            let read = self.lines.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "`{words}` was never said");
-            if line.contains(words) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).unwrap();
-    }
-}
-
-fn status(book: &Path) -> Vec<Status> {
-    let Output { status, stdout, stderr } =
-        cloudscale(book, &["status", "--json"]).output().unwrap();
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    serde_json::from_slice(&stdout).unwrap()
-}
-
-fn pid(number: u32) -> Pid {
-    Pid::from_raw(number.try_into().unwrap()).unwrap()
-}
-
-fn lives(number: u32) -> bool {
-    fs::read_to_string(format!("/proc/{number}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+use fleet::State;
+use running::{FREE_PORTS, Up, book, cloudscale, lives, pid, status, until};
+use rustix::process::{Signal, kill_process};
 
 #[test]
 fn up_runs_everything_mends_a_crash_and_leaves_nothing() {
