@@ -46,9 +46,16 @@ fn service() {
         match name.as_str() {
             "auth" => auth::run(config).await,
             "catalog" => catalog::run(config).await,
-            "shipping" => shipping::run(config).await,
+            // Nothing is refused by chance here: what these tests place is to be had.
+            "shipping" => {
+                let carrier = shipping::Carrier::new(config.seed).refusing(0.0);
+                chassis::run(config, |chassis| shipping::build_with(chassis, carrier)).await
+            }
             "orders" => orders::run(config).await,
-            "payments" => payments::run(config).await,
+            "payments" => {
+                let provider = payments::Provider::new(config.seed).declining(0.0);
+                chassis::run(config, |chassis| payments::build_with(chassis, provider)).await
+            }
             _ => gateway::run(config).await,
         }
     });
