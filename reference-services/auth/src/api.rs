@@ -1,21 +1,27 @@
-//! The HTTP side of auth: requests in, domain, passwords and store in the
-//! middle, JSON out.
+//! The HTTP side of auth: requests in, domain, passwords and store in the middle, JSON
+//! out. The routes are all here; what they do is in the files below, by who asks.
 
 use axum::extract::FromRef;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
-use chassis::{Caller, Failure, Id, Metrics, Posted, Verifier};
-use contracts::accounts::{Account, Credentials, Introspection, ROLE_CUSTOMER, Session};
-use http::StatusCode;
+use chassis::token::Keys;
+use chassis::{Caller, Failure, Id, Verifier};
+use contracts::accounts::{Account, Revocations, Session};
 use jsonwebtoken::jwk::JwkSet;
-use prometheus::{IntCounter, IntCounterVec};
 use uuid::Uuid;
 
-use crate::domain::{MAX_PASSWORD_BYTES, TOKEN_LIFETIME, claims, faults, normal_email};
+use crate::Settings;
+use crate::domain::claims;
+use crate::figures::Counters;
 use crate::password::Passwords;
 use crate::signing::Signer;
-use crate::store::{Accounts, Known};
+use crate::store::Accounts;
+use crate::store::sessions::Fresh;
+
+mod arriving;
+mod client;
+mod sessions;
 
 /// What the handlers share.
 #[derive(Debug, Clone, FromRef)]
@@ -25,100 +31,70 @@ pub(crate) struct State {
     pub(crate) verifier: Verifier,
     pub(crate) passwords: Passwords,
     pub(crate) counters: Counters,
-}
-
-/// The business in figures.
-#[derive(Debug, Clone)]
-pub(crate) struct Counters {
-    registrations: IntCounter,
-    logins: IntCounterVec,
-}
-
-impl Counters {
-    pub(crate) fn new(metrics: &Metrics) -> Self {
-        let registrations =
-            metrics.counter("auth_registrations_total", "Accounts that were made.", &[]);
-        Self {
-            registrations: registrations.with_label_values::<&str>(&[]),
-            logins: metrics.counter("auth_logins_total", "Attempts to log in.", &["outcome"]),
-        }
-    }
+    pub(crate) settings: Settings,
 }
 
 pub(crate) fn routes(state: State) -> Router {
     Router::new()
-        .route("/v1/register", post(register))
-        .route("/v1/login", post(login))
-        .route("/v1/sessions/introspect", get(introspect))
+        .route("/v1/register", post(arriving::register))
+        .route("/v1/login", post(arriving::login))
+        .route("/v1/sessions", get(sessions::list).delete(sessions::end_all))
+        .route("/v1/sessions/{id}", delete(sessions::end))
+        .route("/v1/sessions/refresh", post(sessions::refresh))
+        .route("/v1/sessions/introspect", get(sessions::introspect))
+        .route("/v1/password", post(sessions::change_password))
         .route(chassis::token::KEYS_PATH, get(keys))
         .route("/internal/accounts/{id}", get(account))
+        .route("/internal/revocations", get(revocations))
         .with_state(state)
 }
 
 type Shared = axum::extract::State<State>;
 
-async fn register(
-    state: Shared,
-    posted: Posted<Credentials>,
-) -> Result<(StatusCode, Json<Account>), Failure> {
-    let credentials = posted.value;
-    let faults = faults(&credentials);
-    if !faults.is_empty() {
-        return Err(Failure::invalid(faults));
+impl State {
+    /// Who calls, if his session was not ended.
+    async fn present(&self, caller: &Caller) -> Result<Account, Failure> {
+        let account = self.accounts.present(caller.session, now_ms()).await?;
+        account
+            .filter(|account| account.id == caller.account)
+            .ok_or_else(|| Failure::unauthenticated("the session of the access token was ended"))
     }
-    let account = Account {
-        id: Uuid::now_v7(),
-        email: normal_email(&credentials.email),
-        roles: vec![ROLE_CUSTOMER.to_owned()],
-        created_ms: now_ms(),
-    };
-    let password_hash = state.passwords.hash(credentials.password).await?;
-    let known = Known { account, password_hash };
-    if !state.accounts.add(&known).await? {
-        return Err(Failure::conflict("the address is registered already"));
-    }
-    state.counters.registrations.inc();
-    tracing::info!(account = %known.account.id, "an account was made");
-    Ok((StatusCode::CREATED, Json(known.account)))
-}
 
-/// An unknown address and a wrong password get the same answer after the same
-/// time: logging in does not tell who has an account. Registering does (409 for
-/// an address that is taken), at the cost of a password hash for each question.
-async fn login(state: Shared, posted: Posted<Credentials>) -> Result<Json<Session>, Failure> {
-    let Credentials { email, mut password } = posted.value;
-    if password.len() > MAX_PASSWORD_BYTES {
-        // No account has such a password: hash a short one in its place.
-        password.clear();
+    /// The tokens of a session, as its owner gets them.
+    fn tokens(&self, fresh: Fresh, now_ms: i64) -> Result<Session, Failure> {
+        let lifetime = self.settings.token_lifetime;
+        let claims = claims(&fresh.account, fresh.session, Uuid::new_v4(), lifetime, now_ms);
+        let left_ms = u64::try_from(fresh.ends_ms - now_ms).unwrap_or_default();
+        Ok(Session {
+            access_token: self.signer.sign(&claims)?,
+            token_type: "Bearer".to_owned(),
+            expires_in_s: lifetime.as_secs(),
+            refresh_token: fresh.refresh_token,
+            refresh_expires_in_s: left_ms / 1000,
+            session: fresh.session,
+        })
     }
-    let known = state.accounts.by_email(&normal_email(&email)).await?;
-    let (account, hash) = known.map(|known| (known.account, known.password_hash)).unzip();
-    let good = state.passwords.verify(password, hash).await?;
-    let Some(account) = account.filter(|_| good) else {
-        state.counters.logins.with_label_values(&["refused"]).inc();
-        tracing::warn!("a login was refused");
-        return Err(Failure::unauthenticated("the address or the password is wrong"));
-    };
-    let token = state.signer.sign(&claims(&account, Uuid::new_v4(), now_ms()))?;
-    state.counters.logins.with_label_values(&["ok"]).inc();
-    Ok(Json(Session {
-        access_token: token,
-        token_type: "Bearer".to_owned(),
-        expires_in_s: TOKEN_LIFETIME.as_secs(),
-    }))
-}
 
-async fn introspect(state: Shared, caller: Caller) -> Result<Json<Introspection>, Failure> {
-    let account = state.accounts.by_id(caller.account).await?;
-    let account = account.ok_or_else(|| Failure::unauthenticated("the account is gone"))?;
-    let expires_ms = i64::try_from(caller.expires_s).unwrap_or(i64::MAX).saturating_mul(1000);
-    Ok(Json(Introspection { active: true, account, expires_ms }))
+    /// Signs and checks with the keys that the database has now.
+    pub(crate) async fn take_keys(&self) -> anyhow::Result<()> {
+        if self.signer.replace(self.accounts.ring(now_ms()).await?) {
+            self.verifier.replace(Keys::of(&self.signer.published())).await;
+        }
+        Ok(())
+    }
 }
 
 /// For services, to which the gateway leads nobody.
 async fn account(state: Shared, Id(id): Id) -> Result<Json<Account>, Failure> {
     let found = state.accounts.by_id(id).await?;
-    found.map(Json).ok_or_else(|| Failure::not_found("there is no such account"))
+    let found = found.map(|known| Json(known.account));
+    found.ok_or_else(|| Failure::not_found("there is no such account"))
+}
+
+/// For gateways: whose access tokens are no longer good.
+async fn revocations(state: Shared) -> Result<Json<Revocations>, Failure> {
+    let revoked = state.accounts.revocations(now_ms()).await?;
+    Ok(Json(Revocations { revoked }))
 }
 
 async fn keys(state: Shared) -> Json<JwkSet> {

@@ -33,6 +33,7 @@ pub mod problem;
 pub mod process;
 mod propagation;
 mod replicas;
+pub mod sealing;
 pub mod secret;
 pub mod serve;
 pub mod store;

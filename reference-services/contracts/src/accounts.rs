@@ -13,6 +13,19 @@ pub const TOKEN_AUDIENCE: &str = "cloudscale";
 /// The role that every account has.
 pub const ROLE_CUSTOMER: &str = "customer";
 
+/// The role of those who help customers.
+pub const ROLE_SUPPORT: &str = "support";
+
+/// The role of those who give roles, rotate keys and read the audit log.
+pub const ROLE_ADMINISTRATOR: &str = "administrator";
+
+/// Every role that there is.
+pub const ROLES: [&str; 3] = [ROLE_CUSTOMER, ROLE_SUPPORT, ROLE_ADMINISTRATOR];
+
+/// Header in which the gateway tells `auth` from which address a request came. What a
+/// client writes there himself does not pass the gateway.
+pub const CLIENT_ADDRESS: &str = "x-client-address";
+
 /// Body of `POST /v1/register` and of `POST /v1/login`. It has no `Debug`, so
 /// that no log line can ever hold the password.
 #[derive(Clone, Serialize, Deserialize)]
@@ -37,7 +50,8 @@ pub struct Account {
     pub created_ms: i64,
 }
 
-/// Answer of `POST /v1/login`. It has no `Debug`: a token is a secret.
+/// Answer of `POST /v1/login` and of `POST /v1/sessions/refresh`. It has no `Debug`: a
+/// token is a secret.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// The signed token for the header `Authorization: Bearer`.
@@ -46,6 +60,78 @@ pub struct Session {
     pub token_type: String,
     /// Lifetime of the token, in seconds.
     pub expires_in_s: u64,
+    /// What the next access token is got with, once: its answer holds the next one.
+    pub refresh_token: String,
+    /// Time in which that must happen, in seconds.
+    pub refresh_expires_in_s: u64,
+    /// The session that both belong to.
+    pub session: Uuid,
+}
+
+/// Body of `POST /v1/sessions/refresh`. It has no `Debug`: a token is a secret.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// The newest refresh token of a session.
+    pub refresh_token: String,
+}
+
+/// Answer of `GET /v1/sessions`: those that can still be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The one that was used last comes first.
+    pub sessions: Vec<SessionLine>,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// Its id.
+    pub id: Uuid,
+    /// What it was begun with, in words: `Firefox on Linux`.
+    pub device: String,
+    /// When it was begun.
+    pub created_ms: i64,
+    /// When it was last given an access token.
+    pub used_ms: i64,
+    /// When it ends, if it is not used until then.
+    pub ends_ms: i64,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Answer of `DELETE /v1/sessions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How many sessions were ended.
+    pub ended: u64,
+}
+
+/// Body of `POST /v1/password`. It has no `Debug`, as [`Credentials`] has none.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The one until now.
+    pub password: String,
+    /// The one from now on.
+    pub new_password: String,
+}
+
+/// Answer of `GET /internal/revocations`: sessions whose access tokens may not have ended
+/// by themselves yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocations {
+    /// The last ones first.
+    pub revoked: Vec<Revoked>,
+}
+
+/// A session that was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The session.
+    pub session: Uuid,
+    /// When its last access token ends by itself.
+    pub until_ms: i64,
 }
 
 /// Answer of `GET /v1/sessions/introspect`, which the gateway offers as `GET /v1/me`.
@@ -74,6 +160,8 @@ pub struct Claims {
     pub iat: u64,
     /// The token's own id.
     pub jti: Uuid,
+    /// The session that it belongs to.
+    pub sid: Uuid,
     /// What the account may do.
     pub roles: Vec<String>,
 }
@@ -91,5 +179,12 @@ pub enum AccountEvent {
     Registered {
         /// The account.
         account: Uuid,
+    },
+    /// A session was ended before its time: its access tokens are no longer good.
+    SessionRevoked {
+        /// The session.
+        session: Uuid,
+        /// When its last access token ends by itself.
+        until_ms: i64,
     },
 }

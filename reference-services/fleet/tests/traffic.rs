@@ -35,10 +35,11 @@ async fn answer(State(shop): State<Shop>, request: Request) -> Response {
     let post = request.method() == "POST";
     match path.as_str() {
         "/v1/register" => StatusCode::CREATED.into_response(),
-        "/v1/login" => {
-            Json(json!({"access_token": "t", "token_type": "Bearer", "expires_in_s": 900}))
-                .into_response()
-        }
+        "/v1/login" | "/v1/sessions/refresh" => Json(json!({
+            "access_token": "t", "token_type": "Bearer", "expires_in_s": 1,
+            "refresh_token": "r", "refresh_expires_in_s": 900, "session": Uuid::nil(),
+        }))
+        .into_response(),
         _ if !known => StatusCode::UNAUTHORIZED.into_response(),
         "/v1/orders" if post => {
             let body = axum::body::to_bytes(request.into_body(), 10_000).await.unwrap();
@@ -123,9 +124,14 @@ async fn a_whole_shop_answers_everything_as_expected() {
     for request in &seen {
         *paths.entry(request.as_str()).or_default() += 1;
     }
-    for path in
-        ["POST /v1/register", "POST /v1/login", "GET /v1/me", "POST /v1/orders", "GET /v1/orders"]
-    {
+    for path in [
+        "POST /v1/register",
+        "POST /v1/login",
+        "POST /v1/sessions/refresh",
+        "GET /v1/me",
+        "POST /v1/orders",
+        "GET /v1/orders",
+    ] {
         assert!(paths.contains_key(path), "{path} in {paths:?}");
     }
     let table = report.to_string();

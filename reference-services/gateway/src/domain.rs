@@ -108,7 +108,12 @@ const SHIPMENT: Part =
 pub const ROUTES: &[Route] = &[
     post("/v1/register", "auth"),
     post("/v1/login", "auth"),
+    post("/v1/sessions/refresh", "auth"),
     get("/v1/me", "auth").at("/v1/sessions/introspect").customer(),
+    get("/v1/sessions", "auth").customer(),
+    delete("/v1/sessions", "auth").customer(),
+    delete("/v1/sessions/{id}", "auth").customer(),
+    post("/v1/password", "auth").customer(),
     post("/v1/orders", "orders").customer().within(LONG),
     get("/v1/orders", "orders").customer(),
     get("/v1/orders/{id}", "orders").customer(),
@@ -254,8 +259,8 @@ mod tests {
             "/v1/quotes",
             "/v2/products/{sku}",
         ];
-        assert_eq!(open[..2], ["/v1/register", "/v1/login"]);
-        assert_eq!(open[2..], looking_around);
+        let signing_in = ["/v1/register", "/v1/login", "/v1/sessions/refresh"];
+        assert_eq!(open, [&signing_in[..], &looking_around[..]].concat());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod invariants;
 pub mod limit;
 pub mod openapi;
 pub mod pipeline;
+pub mod revocations;
 pub mod stream;
 pub mod upstream;
 
@@ -28,6 +29,7 @@ pub use upstream::{Found, Policies};
 use cache::Answers;
 use pipeline::stages::Stages;
 use pipeline::{State, Tokens};
+use revocations::Ended;
 use upstream::{Figures, Upstreams, discovery};
 
 /// The service's name.
@@ -87,11 +89,13 @@ pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<
     let upstreams = Upstreams::start(&chassis, peers(), told, policies, &figures);
     let sound = invariants::Sound { upstreams: upstreams.clone(), probes: policies.breaker.probes };
     let answers = Answers::new(&chassis.metrics);
-    events::follow(&chassis, &answers);
+    events::follow(&chassis, "catalog", "hear of changes", answers.clone());
+    let ended = Ended::new(&chassis.metrics);
+    ended.follow(&chassis);
     let state = State {
         answers,
         upstreams,
-        tokens: Tokens::new(Verifier::start(&chassis)),
+        tokens: Tokens::new(Verifier::start(&chassis), ended),
         addresses,
         accounts,
         refused,

@@ -1,6 +1,6 @@
 //! Streams: answers that have no end (server-sent events). They pass the same
 //! checks as other requests, and then piece by piece through the gateway, until
-//! one side leaves or the gateway stops.
+//! one side leaves, the token or its session ends, or the gateway stops.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chassis::{Call, Client, Failure};
+use chassis::{Call, Caller, Client, Failure};
 use contracts::accounts::ROLE_CUSTOMER;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, header};
@@ -26,6 +26,9 @@ pub const STREAMS: [(&str, &str); 1] = [("/v1/notifications/stream", "notificati
 
 /// How long the head of an answer may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether a reader may still read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Header that says where a reader goes on.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -61,13 +64,13 @@ impl Streaming {
         headers: &HeaderMap,
     ) -> Response {
         let passed = match self.admit(from, headers).await {
-            Ok(()) => self.pass(path, peer, headers).await,
+            Ok(caller) => self.pass(path, peer, headers, caller).await,
             Err(refused) => Err(refused),
         };
         passed.unwrap_or_else(IntoResponse::into_response)
     }
 
-    async fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Result<(), Failure> {
+    async fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Result<Caller, Failure> {
         self.limited(self.addresses.check(&from).await)?;
         let caller = self.tokens.check(headers).await.map_err(|error| {
             self.refused.with_label_values(&["token"]).inc();
@@ -77,7 +80,8 @@ impl Streaming {
             self.refused.with_label_values(&["role"]).inc();
             return Err(Failure::forbidden(format!("the role `{ROLE_CUSTOMER}` is needed")));
         }
-        self.limited(self.accounts.check(&caller.account).await)
+        self.limited(self.accounts.check(&caller.account).await)?;
+        Ok(caller)
     }
 
     fn limited(&self, verdict: Verdict) -> Result<(), Failure> {
@@ -96,6 +100,7 @@ impl Streaming {
         path: &'static str,
         peer: &'static str,
         headers: &HeaderMap,
+        caller: Caller,
     ) -> Result<Response, Failure> {
         let mut call = Call::get(peer, path).expecting(&[400, 401, 403, 429]).timeout(HEAD_TIMEOUT);
         for name in [header::AUTHORIZATION, header::ACCEPT, LAST_EVENT_ID] {
@@ -104,8 +109,14 @@ impl Streaming {
             }
         }
         let opened = self.client.open(call).await?;
-        let stop = self.stop.clone().cancelled_owned();
-        let body = opened.body.into_data_stream().take_until(stop);
+        let (stop, tokens) = (self.stop.clone(), self.tokens.clone());
+        let end = async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = over(&tokens, &caller) => {}
+            }
+        };
+        let body = opened.body.into_data_stream().take_until(Box::pin(end));
         let mut response = (opened.status, Body::from_stream(body)).into_response();
         for name in [header::CONTENT_TYPE, header::CACHE_CONTROL, header::RETRY_AFTER] {
             if let Some(value) = opened.headers.get(&name) {
@@ -113,5 +124,12 @@ impl Streaming {
             }
         }
         Ok(response)
+    }
+}
+
+/// Waits until a token or its session has ended: who reads on logs in again.
+async fn over(tokens: &Tokens, caller: &Caller) {
+    while !tokens.over(caller) {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

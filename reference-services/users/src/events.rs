@@ -42,7 +42,8 @@ struct Accounts {
 impl Handler<Write> for Accounts {
     async fn handle(&self, write: &mut Write, event: &Event) -> Result<(), Trouble> {
         let known = decode(event).map_err(|error| Trouble::Never(error.to_string()))?;
-        let AccountEvent::Registered { account } = known;
+        // Whose sessions end is no concern of profiles.
+        let AccountEvent::Registered { account } = known else { return Ok(()) };
         Ok(self.users.arrive(write, account, &event.context, now_ms()).await?)
     }
 }

@@ -8,7 +8,6 @@
 mod api;
 pub mod domain;
 mod events;
-pub mod sealing;
 mod store;
 
 use std::env;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use chassis::{App, Callers, Chassis, Config, Verifier};
 
-pub use sealing::Keys;
+pub use chassis::sealing::Keys;
 
 /// The service's name.
 pub const NAME: &str = "users";
@@ -24,6 +23,9 @@ pub const NAME: &str = "users";
 /// Variable with the keys of personal fields as `ID=HEX`, the newest first, with
 /// commas between them; without it they are kept in the data folder.
 pub const KEYS_VARIABLE: &str = "CLOUDSCALE_USERS_KEYS";
+
+/// Name of the keys' file in the data folder.
+pub const KEY_FILE: &str = "field-keys";
 
 /// How often rows with old keys are looked for.
 const RESEAL_EVERY: Duration = Duration::from_secs(5);
@@ -41,7 +43,7 @@ pub async fn build(chassis: Chassis) -> anyhow::Result<App> {
 
 /// Builds the service with keys of the caller's choice.
 pub async fn build_with(chassis: Chassis, keys: Option<&str>) -> anyhow::Result<App> {
-    let keys = Keys::open(keys, &chassis.config.data_dir)?;
+    let keys = Keys::open(NAME, keys, &chassis.config.data_dir.join(KEY_FILE))?;
     let users = store::Users::open(&chassis, keys).await?;
     let changes = chassis.metrics.counter(
         "users_changes_total",

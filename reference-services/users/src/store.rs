@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use chassis::invariants::Checking;
+use chassis::sealing::{FORM, Keys};
 use chassis::store::{Row, Source, sql, values};
 use chassis::{
     Chassis, Checks, CrashPoints, Message, Messaging, Migrations, Operation, Store, Write,
@@ -12,8 +13,6 @@ use chassis::{
 use contracts::invariants::Invariant;
 use contracts::users::{ChangeProfile, Contact, Preferences, Profile, TOPIC, UserEvent};
 use uuid::Uuid;
-
-use crate::sealing::{FORM, Keys};
 
 static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate!("./migrations"));
 

@@ -13,7 +13,7 @@ use super::schedule::{Action, POOL};
 
 /// Orders that a customer remembers.
 const ORDERS_REMEMBERED: usize = 8;
-/// A session is used for this part of its life, then the customer logs in.
+/// An access token is used for this part of its life, then the session gets the next one.
 const SESSION_USE: f64 = 0.8;
 /// Longest time for which a session is used, whatever its life.
 const SESSION_LIMIT: Duration = Duration::from_secs(24 * 3600);
@@ -47,6 +47,7 @@ enum Account {
 struct Session {
     token: String,
     ends: Instant,
+    refresh: String,
 }
 
 /// What an arrival does, and who does it.
@@ -85,7 +86,8 @@ impl Customers {
     }
 
     /// What an arrival does, given the customer's state: whoever has no account
-    /// registers first, whoever has no session logs in. While that is under way,
+    /// registers first, whoever has no session logs in, and one whose access token has ended
+    /// gets the next. While that is under way,
     /// another customer takes the arrival, so that it leaves in time.
     pub fn settle(&mut self, action: Action, place: usize, now: Instant) -> Ticket {
         let (action, place) = self.choose(action, place, now);
@@ -93,7 +95,7 @@ impl Customers {
     }
 
     fn choose(&mut self, action: Action, place: usize, now: Instant) -> (Action, usize) {
-        use Action::{Anonymous, Login, Register};
+        use Action::{Anonymous, Login, Refresh, Register};
         let signs_in = matches!(action, Register | Login);
         let customer = &mut self.places[place];
         if action == Anonymous || (customer.signed_in(now) && !signs_in) {
@@ -102,7 +104,8 @@ impl Customers {
         match customer.account {
             Account::Registered if action != Register => {
                 customer.account = Account::Underway;
-                return (Login, place);
+                let goes_on = customer.session.is_some() && action != Login;
+                return (if goes_on { Refresh } else { Login }, place);
             }
             Account::None | Account::Registered => return (self.replace(place), place),
             Account::Underway => {}
@@ -137,6 +140,11 @@ impl Customers {
         self.places[place].session.as_ref().map(|session| session.token.as_str())
     }
 
+    /// What the customer at `place` gets the next tokens with.
+    pub fn refresh_token(&self, place: usize) -> Option<&str> {
+        self.places[place].session.as_ref().map(|session| session.refresh.as_str())
+    }
+
     /// One of the orders of the customer at `place`, with its payment if known.
     pub fn order(&self, place: usize, pick: u64) -> Option<(Uuid, Option<Uuid>)> {
         let orders = &self.places[place].orders;
@@ -161,12 +169,14 @@ impl Customers {
         }
     }
 
-    /// A login gave a token that lives for `seconds`.
-    pub fn on_login(&mut self, ticket: Ticket, token: String, seconds: u64, now: Instant) {
-        let life = Duration::from_secs(seconds).min(SESSION_LIMIT);
+    /// A login, or the refresh of a session, gave tokens.
+    pub fn on_login(&mut self, ticket: Ticket, given: contracts::accounts::Session, now: Instant) {
+        let life = Duration::from_secs(given.expires_in_s).min(SESSION_LIMIT);
         if let Some(customer) = self.holder(ticket) {
             customer.account = Account::Registered;
-            customer.session = Some(Session { token, ends: now + life.mul_f64(SESSION_USE) });
+            let ends = now + life.mul_f64(SESSION_USE);
+            let (token, refresh) = (given.access_token, given.refresh_token);
+            customer.session = Some(Session { token, ends, refresh });
         }
     }
 
@@ -174,6 +184,15 @@ impl Customers {
     pub fn on_login_failed(&mut self, ticket: Ticket, unknown: bool) {
         if let Some(customer) = self.holder(ticket) {
             customer.account = if unknown { Account::None } else { Account::Registered };
+        }
+    }
+
+    /// A refresh gave no tokens: whether it was heard or not, its token must not come
+    /// again. The customer logs in.
+    pub fn on_refresh_failed(&mut self, ticket: Ticket) {
+        if let Some(customer) = self.holder(ticket) {
+            customer.session = None;
+            customer.account = Account::Registered;
         }
     }
 
@@ -215,7 +234,18 @@ impl Customer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Anonymous, List, Login, Me, Register};
+    use Action::{Anonymous, List, Login, Me, Refresh, Register};
+
+    fn session(token: &str) -> contracts::accounts::Session {
+        contracts::accounts::Session {
+            access_token: token.to_owned(),
+            token_type: "Bearer".to_owned(),
+            expires_in_s: 100,
+            refresh_token: format!("after {token}"),
+            refresh_expires_in_s: 1000,
+            session: Uuid::nil(),
+        }
+    }
 
     #[test]
     fn a_customer_registers_logs_in_and_then_shops() {
@@ -231,7 +261,7 @@ mod tests {
         check(&mut customers, (List, 0), now, (Anonymous, 0));
         customers.on_registered(first, true);
         let login = check(&mut customers, (List, 0), now, (Login, 0));
-        customers.on_login(login, "token".to_owned(), 100, now);
+        customers.on_login(login, session("token"), now);
         check(&mut customers, (List, 0), now, (List, 0));
         check(&mut customers, (Anonymous, 0), now, (Anonymous, 0));
         let second = check(&mut customers, (List, 1), now, (Register, 1));
@@ -239,10 +269,18 @@ mod tests {
         check(&mut customers, (Login, 1), now, (Me, 0));
         customers.on_registered(second, false);
         check(&mut customers, (List, 1), now, (Register, 1));
+        let next = check(&mut customers, (List, 0), late, (Refresh, 0));
+        assert_eq!(customers.refresh_token(0), Some("after token"));
+        check(&mut customers, (List, 0), late, (Anonymous, 0));
+        customers.on_login(next, session("next"), late);
+        assert_eq!(customers.token(0), Some("next"));
+        let late = late + Duration::from_secs(81);
+        let next = check(&mut customers, (List, 0), late, (Refresh, 0));
+        customers.on_refresh_failed(next);
         let again = check(&mut customers, (List, 0), late, (Login, 0));
         customers.on_login_failed(again, true);
         let other = check(&mut customers, (List, 0), late, (Register, 0));
-        customers.on_login(login, "late answer".to_owned(), 100, late);
+        customers.on_login(login, session("late answer"), late);
         assert_eq!(customers.token(other.place), None, "the place has another customer now");
     }
 }

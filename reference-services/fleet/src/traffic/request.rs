@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use contracts::IDEMPOTENCY_KEY;
+use contracts::accounts::Refresh;
 use contracts::money::Currency;
 use contracts::orders::{Line, PlaceOrder};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -98,6 +99,10 @@ fn outline(ticket: Ticket, arrival: &Arrival, customers: &Customers) -> Outline 
     match ticket.action {
         Action::Register => sign("/v1/register"),
         Action::Login => sign("/v1/login"),
+        Action::Refresh => {
+            let refresh_token = customers.refresh_token(place).unwrap_or_default().to_owned();
+            post(Action::Refresh, "/v1/sessions/refresh", json(&Refresh { refresh_token }), None)
+        }
         Action::Me | Action::Anonymous => get(ticket.action, "/v1/me".to_owned()),
         Action::List => get(Action::List, "/v1/orders".to_owned()),
         Action::Told => get(Action::Told, "/v1/notifications".to_owned()),
@@ -218,7 +223,15 @@ mod tests {
         let register = customers.settle(Action::Place, 0, now);
         customers.on_registered(register, true);
         let login = customers.settle(Action::Place, 0, now);
-        customers.on_login(login, "secret".to_owned(), 60, now);
+        let session = contracts::accounts::Session {
+            access_token: "secret".to_owned(),
+            token_type: "Bearer".to_owned(),
+            expires_in_s: 60,
+            refresh_token: "next".to_owned(),
+            refresh_expires_in_s: 600,
+            session: Uuid::nil(),
+        };
+        customers.on_login(login, session, now);
         let ticket = customers.settle(Action::Place, 0, now);
         let first = prepare("http://127.0.0.1:1", ticket, &arrival, &customers);
         let second = prepare("http://127.0.0.1:1", ticket, &arrival, &customers);

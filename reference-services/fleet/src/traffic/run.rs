@@ -185,15 +185,16 @@ impl Shared {
             (Action::Login, body, _) => {
                 let session = body.and_then(|body| serde_json::from_slice::<Session>(&body).ok());
                 match session {
-                    Some(session) => customers.on_login(
-                        ticket,
-                        session.access_token,
-                        session.expires_in_s,
-                        Instant::now(),
-                    ),
+                    Some(session) => customers.on_login(ticket, session, Instant::now()),
                     None => {
                         customers.on_login_failed(ticket, status == Some(StatusCode::UNAUTHORIZED))
                     }
+                }
+            }
+            (Action::Refresh, body, _) => {
+                match body.and_then(|body| serde_json::from_slice::<Session>(&body).ok()) {
+                    Some(session) => customers.on_login(ticket, session, Instant::now()),
+                    None => customers.on_refresh_failed(ticket),
                 }
             }
             (Action::Place, Some(body), Some(placed)) => {

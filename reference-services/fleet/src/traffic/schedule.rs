@@ -30,6 +30,8 @@ pub enum Action {
     Register,
     /// Log in (again).
     Login,
+    /// Get the next tokens of a session: comes by itself, when an access token has ended.
+    Refresh,
     /// See the own account.
     Me,
     /// Place an order.
@@ -59,7 +61,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Every action and how often it comes, in arrivals out of 1000.
+    /// Every action that is drawn and how often it comes, in arrivals out of 1000.
     pub const MIX: [(Self, u32); 15] = [
         (Self::Register, 5),
         (Self::Login, 10),
@@ -83,6 +85,7 @@ impl Action {
         match self {
             Self::Register => "register",
             Self::Login => "login",
+            Self::Refresh => "refresh",
             Self::Me => "me",
             Self::Place => "place",
             Self::Resend => "resend",

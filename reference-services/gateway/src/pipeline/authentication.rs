@@ -1,6 +1,6 @@
 //! Stage 2: who is calling, and whether the route is for him. Checking a
 //! signature costs more than all other stages together, so a token that was good
-//! a moment ago is not checked again.
+//! a moment ago is not checked again; whether its session was ended is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::State;
 use crate::domain::{Guard, Route};
+use crate::revocations::Ended;
 
 /// How long a token that was found good is taken for good: a key that is
 /// withdrawn counts so much longer.
@@ -27,11 +28,17 @@ pub(crate) const MAX_TOKENS: usize = 4_096;
 pub(crate) struct Tokens {
     verifier: Verifier,
     good: Arc<Cache<[u8; 32], (Instant, Caller)>>,
+    ended: Ended,
 }
 
 impl Tokens {
-    pub(crate) fn new(verifier: Verifier) -> Self {
-        Self { verifier, good: Arc::new(Cache::new(MAX_TOKENS)) }
+    pub(crate) fn new(verifier: Verifier, ended: Ended) -> Self {
+        Self { verifier, good: Arc::new(Cache::new(MAX_TOKENS)), ended }
+    }
+
+    /// Whether what was good has ended since: the token by itself, or its session.
+    pub(crate) fn over(&self, caller: &Caller) -> bool {
+        expired(caller) || self.ended.contains(caller.session)
     }
 
     /// Who sent a request.
@@ -42,11 +49,18 @@ impl Tokens {
             && at.elapsed() < GOOD_FOR
             && !expired(&caller)
         {
-            return Ok(caller);
+            return self.unended(caller);
         }
         let caller = self.verifier.check(headers).await?;
         self.good.insert(hash, (Instant::now(), caller.clone()));
-        Ok(caller)
+        self.unended(caller)
+    }
+
+    fn unended(&self, caller: Caller) -> Result<Caller, TokenError> {
+        match self.ended.contains(caller.session) {
+            true => Err(TokenError::Revoked),
+            false => Ok(caller),
+        }
     }
 }
 

@@ -95,15 +95,24 @@ pub(crate) async fn run(state: &State, route: &Route, from: IpAddr, request: Req
     if !verdict.allowed {
         return state.too_many(verdict);
     }
-    let answer = answer(state, route, tenant(caller.as_ref(), from), request, &mut trail).await;
+    let client = Client { from, tenant: tenant(caller.as_ref(), from) };
+    let answer = answer(state, route, client, request, &mut trail).await;
     with_verdict(answer.unwrap_or_else(IntoResponse::into_response), verdict)
+}
+
+/// Whom a request is for.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    from: IpAddr,
+    /// As a number: the same in every gateway.
+    tenant: u64,
 }
 
 /// Stages 4 to 10, for a request that may be made.
 async fn answer(
     state: &State,
     route: &Route,
-    tenant: u64,
+    client: Client,
     request: Request,
     trail: &mut Trail<'_>,
 ) -> Result<Response, Failure> {
@@ -118,7 +127,8 @@ async fn answer(
         Lookup::Missing(ticket) => ticket,
     };
     trail.passed(Stage::Routing, route.peer);
-    let call = transformation::request(route, &inbound);
+    let Client { from, tenant } = client;
+    let call = transformation::request(route, &inbound, from);
     trail.passed(Stage::RequestTransformation, "passed");
 
     let repeatable =

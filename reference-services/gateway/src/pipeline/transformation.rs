@@ -2,8 +2,11 @@
 //! gets to see of an answer. Version 2 of the interface lives here: the services
 //! know only one.
 
+use std::net::IpAddr;
+
 use chassis::{Call, Reply};
-use http::{HeaderName, header};
+use contracts::accounts::CLIENT_ADDRESS;
+use http::{HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -37,8 +40,9 @@ pub(crate) const RETURNED: [HeaderName; 8] = [
 pub(crate) const ABOUT_THE_CLIENT: &[u16] =
     &[400, 401, 402, 403, 404, 405, 409, 410, 412, 413, 415, 422, 423, 428, 429];
 
-/// The call that a request becomes.
-pub(crate) fn request(route: &Route, inbound: &Inbound) -> Call {
+/// The call that a request becomes. The service that guards accounts gets to know where
+/// it came from; the others do not need to.
+pub(crate) fn request(route: &Route, inbound: &Inbound, from: IpAddr) -> Call {
     let mut call = Call::new(route.verb.method(), route.peer, route.upstream)
         .path(moved(route, &inbound.target))
         .body(inbound.body.clone())
@@ -49,6 +53,13 @@ pub(crate) fn request(route: &Route, inbound: &Inbound) -> Call {
         let answered_here = name == header::IF_NONE_MATCH && own_tag(route);
         if let Some(value) = inbound.headers.get(&name).filter(|_| !answered_here) {
             call = call.header(name, value.clone());
+        }
+    }
+    if route.peer == "auth" {
+        let address = HeaderValue::try_from(from.to_string()).expect("an address is visible ASCII");
+        call = call.header(HeaderName::from_static(CLIENT_ADDRESS), address);
+        if let Some(agent) = inbound.headers.get(header::USER_AGENT) {
+            call = call.header(header::USER_AGENT, agent.clone());
         }
     }
     call

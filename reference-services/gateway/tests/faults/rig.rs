@@ -265,6 +265,7 @@ impl Signer {
             exp: now_s + 600,
             iat: now_s,
             jti: Uuid::from_u128(tenant),
+            sid: Uuid::new_v4(),
             roles: vec![ROLE_CUSTOMER.to_owned()],
         };
         encode(&self.header, &claims, &self.key).unwrap()

@@ -40,6 +40,9 @@ pub struct Setting {
     pub fetched_ms: Range<i64>,
     pub notifications: notifications::Settings,
     pub users_keys: Option<String>,
+    pub accounts: auth::Settings,
+    /// Left in the folder of `auth` before it starts.
+    pub old_signing_key: Option<Vec<u8>>,
     pub without: &'static [&'static str],
 }
 
@@ -53,6 +56,8 @@ impl Default for Setting {
             fetched_ms: 600_000..600_001,
             notifications: notifications::Settings::default(),
             users_keys: None,
+            accounts: auth::Settings::default(),
+            old_signing_key: None,
             without: &[],
         }
     }
@@ -101,7 +106,15 @@ impl System {
         let mut config = engines::config(name, self.folder.path(), &self.engines);
         config.peers = self.addresses.clone();
         let running = match name {
-            "auth" => chassis::start(config, listener, auth::build).await,
+            "auth" => {
+                if let Some(der) = &setting.old_signing_key {
+                    std::fs::create_dir_all(&config.data_dir).unwrap();
+                    std::fs::write(config.data_dir.join(auth::signing::OLD_KEY_FILE), der).unwrap();
+                }
+                let settings = setting.accounts.clone();
+                let build = |chassis: Chassis| auth::build_with(chassis, settings);
+                chassis::start(config, listener, build).await
+            }
             "catalog" => chassis::start(config, listener, catalog::build).await,
             "shipping" => {
                 let carrier = Carrier::new(Some(1)).refusing(setting.refused_share);

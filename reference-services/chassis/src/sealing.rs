@@ -1,12 +1,12 @@
 //! Fields that are sealed before they are written (XChaCha20-Poly1305). A sealed
-//! field says which key it was sealed with, and opens for its user and as this
-//! field only: whoever moves it to another row or column gets nothing.
+//! field says which key it was sealed with, and opens for its owner, in its service
+//! and as this field only: whoever moves it to another row or column gets nothing.
+//! The stores of services seal and open with the [`Keys`] that they are given.
 //!
 //! The first key seals; all of them open. To change keys, put a new one in front
-//! and start again: rows are sealed anew in the background, and when
-//! `users_rows_with_old_keys` is 0 the old key can go.
+//! and start again; a service may seal its rows anew.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,11 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use chassis::secret::{self, KEY_BYTES};
-use uuid::Uuid;
 
-/// Name of the keys' file in the data folder.
-pub const KEY_FILE: &str = "field-keys";
+use crate::secret::{self, KEY_BYTES};
 
 /// What a sealed field begins with: the version of its form.
 pub const FORM: &str = "v1";
@@ -32,9 +29,12 @@ pub const MAX_KEY_ID_BYTES: usize = 32;
 
 const NONCE_BYTES: usize = 24;
 
-/// The keys. Clones share them.
+/// The keys of a service. Clones share them.
 #[derive(Clone)]
-pub struct Keys(Arc<Vec<Key>>);
+pub struct Keys {
+    place: &'static str,
+    keys: Arc<Vec<Key>>,
+}
 
 struct Key {
     id: String,
@@ -43,26 +43,25 @@ struct Key {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
     }
 }
 
 impl Keys {
-    /// The keys that are given, or else those in a file of `folder`, where one is
-    /// made at the first start.
-    pub fn open(given: Option<&str>, folder: &Path) -> anyhow::Result<Self> {
+    /// The keys that are given, or else those in `file`, where one is made at the
+    /// first start. `place` names the service.
+    pub fn open(place: &'static str, given: Option<&str>, file: &Path) -> anyhow::Result<Self> {
         if let Some(text) = given {
-            return Self::parse(text);
+            return Self::parse(place, text);
         }
-        let file = folder.join(KEY_FILE);
-        let kept = secret::kept(&file, || new_key().into_bytes())
+        let kept = secret::kept(file, || new_key().into_bytes())
             .with_context(|| format!("cannot read or make the keys `{}`", file.display()))?;
-        Self::parse(&String::from_utf8_lossy(&kept))
+        Self::parse(place, &String::from_utf8_lossy(&kept))
             .with_context(|| format!("the keys in `{}`", file.display()))
     }
 
     /// Keys as `ID=HEX`, between commas or on lines. A message never holds a key.
-    pub fn parse(text: &str) -> anyhow::Result<Self> {
+    pub fn parse(place: &'static str, text: &str) -> anyhow::Result<Self> {
         let mut keys: Vec<Key> = Vec::new();
         let parts = text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
         for (number, part) in (1..).zip(parts) {
@@ -80,56 +79,61 @@ impl Keys {
             keys.push(Key { id: id.to_owned(), cipher: cipher(&bytes) });
         }
         ensure!((1..=MAX_KEYS).contains(&keys.len()), "there must be 1 to {MAX_KEYS} keys");
-        Ok(Self(Arc::new(keys)))
+        Ok(Self { place, keys: Arc::new(keys) })
     }
 
     /// The id of the key that seals.
     pub fn newest(&self) -> &str {
-        &self.0[0].id
+        &self.keys[0].id
     }
 
-    /// Seals a field of a user.
-    pub fn seal(&self, user: Uuid, field: &str, text: &str) -> anyhow::Result<String> {
+    /// Seals a field of an owner (a user, a key: whatever a row is about).
+    pub fn seal(&self, owner: impl Display, field: &str, text: &str) -> anyhow::Result<String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let bound = bound(user, field);
+        let bound = self.bound(owner, field);
         let payload = Payload { msg: text.as_bytes(), aad: bound.as_bytes() };
-        let Ok(sealed) = self.0[0].cipher.encrypt(&XNonce::from(nonce), payload) else {
+        let Ok(sealed) = self.keys[0].cipher.encrypt(&XNonce::from(nonce), payload) else {
             bail!("a field cannot be sealed");
         };
         let bytes = [nonce.as_slice(), &sealed].concat();
         Ok(format!("{FORM}.{}.{}", self.newest(), BASE64.encode(bytes)))
     }
 
-    /// Opens a field that was sealed for this user and place.
-    pub fn open_field(&self, user: Uuid, field: &str, sealed: &str) -> anyhow::Result<String> {
+    /// Opens a field that was sealed for this owner and as this field.
+    pub fn open_field(
+        &self,
+        owner: impl Display,
+        field: &str,
+        sealed: &str,
+    ) -> anyhow::Result<String> {
         let mut parts = sealed.splitn(3, '.');
         let (form, id, text) = (parts.next(), parts.next(), parts.next());
         let (Some(FORM), Some(id), Some(text)) = (form, id, text) else {
-            bail!("`{field}` of `{user}` is not sealed");
+            bail!("`{field}` of `{owner}` is not sealed");
         };
-        let key = self.0.iter().find(|key| key.id == id);
+        let key = self.keys.iter().find(|key| key.id == id);
         let key =
-            key.with_context(|| format!("there is no key `{id}` for `{field}` of `{user}`"))?;
+            key.with_context(|| format!("there is no key `{id}` for `{field}` of `{owner}`"))?;
         let bytes = BASE64.decode(text).unwrap_or_default();
         let Some((nonce, sealed)) = bytes.split_first_chunk::<NONCE_BYTES>() else {
-            bail!("`{field}` of `{user}` is cut off");
+            bail!("`{field}` of `{owner}` is cut off");
         };
-        let bound = bound(user, field);
+        let bound = self.bound(&owner, field);
         let payload = Payload { msg: sealed, aad: bound.as_bytes() };
         match key.cipher.decrypt(&XNonce::from(*nonce), payload) {
             Ok(text) => Ok(String::from_utf8(text)?),
-            Err(_) => bail!("`{field}` of `{user}` was changed, or sealed for another place"),
+            Err(_) => bail!("`{field}` of `{owner}` was changed, or sealed for another place"),
         }
+    }
+
+    /// What a field is bound to: it is authenticated with it.
+    fn bound(&self, owner: impl Display, field: &str) -> String {
+        format!("{}.{owner}.{field}", self.place)
     }
 }
 
 fn cipher(key: &[u8; KEY_BYTES]) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(&(*key).into())
-}
-
-/// What a field is bound to: it is authenticated with it.
-fn bound(user: Uuid, field: &str) -> String {
-    format!("users.{user}.{field}")
 }
 
 fn new_key() -> String {
@@ -140,14 +144,16 @@ fn new_key() -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use uuid::Uuid;
+
     use super::*;
 
     fn keys(text: &str) -> Keys {
-        Keys::parse(text).unwrap()
+        Keys::parse("people", text).unwrap()
     }
 
     #[test]
-    fn a_field_opens_for_its_user_and_place_only() {
+    fn a_field_opens_for_its_owner_and_place_only() {
         let hex = "ab".repeat(32);
         let keys = keys(&format!("a={hex}"));
         let (ada, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
@@ -158,7 +164,8 @@ mod tests {
         let end = sealed.len() - 2;
         let flipped = if sealed.as_bytes()[end] == b'A' { "B" } else { "A" };
         let changed = format!("{}{flipped}{}", &sealed[..end], &sealed[end + 1..]);
-        let other = super::Keys::parse(&format!("a={}", "cd".repeat(32))).unwrap();
+        let other = super::Keys::parse("people", &format!("a={}", "cd".repeat(32))).unwrap();
+        let elsewhere = super::Keys::parse("orders", &format!("a={hex}")).unwrap();
         let unnamed = sealed.replace("v1.a.", "v1.b.");
         let cases = [
             keys.open_field(bob, "email", &sealed),
@@ -169,6 +176,7 @@ mod tests {
             keys.open_field(ada, "email", "v1.a.AAAA"),
             keys.open_field(ada, "email", &unnamed),
             other.open_field(ada, "email", &sealed),
+            elsewhere.open_field(ada, "email", &sealed),
         ];
         for opened in cases {
             let error = opened.unwrap_err().to_string();
@@ -201,11 +209,12 @@ mod tests {
             (0..=MAX_KEYS).map(|id| format!("k{id}={hex},")).collect(),
         ];
         for text in cases {
-            let error = format!("{:#}", Keys::parse(&text).unwrap_err());
+            let error = format!("{:#}", Keys::parse("people", &text).unwrap_err());
             assert!(!error.contains(&hex[1..]), "{error}");
         }
         let folder = tempfile::tempdir().unwrap();
-        let first = Keys::open(None, folder.path()).unwrap();
-        assert_eq!(Keys::open(None, folder.path()).unwrap().newest(), first.newest());
+        let file = folder.path().join("keys");
+        let first = Keys::open("people", None, &file).unwrap();
+        assert_eq!(Keys::open("people", None, &file).unwrap().newest(), first.newest());
     }
 }
