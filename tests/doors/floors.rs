@@ -20,6 +20,7 @@ const SITE: &[(&str, u8)] = &[
 const SERVICES: &[(&str, u8)] = &[
     ("contracts", 0),
     ("chassis", 2),
+    ("analytics", 3),
     ("auth", 3),
     ("catalog", 3),
     ("gateway", 3),

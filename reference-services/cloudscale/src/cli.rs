@@ -137,6 +137,8 @@ pub(crate) enum Service {
     Users,
     /// Tells customers: in the app, by e-mail, to a webhook
     Notifications,
+    /// Series of windows over everybody's events, and what stands out
+    Analytics,
     /// The only door: routes, checks tokens, limits rates
     Gateway,
 }

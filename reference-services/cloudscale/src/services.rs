@@ -40,6 +40,7 @@ impl Service {
             Self::Orders => "orders",
             Self::Users => "users",
             Self::Notifications => "notifications",
+            Self::Analytics => "analytics",
             Self::Gateway => "gateway",
         }
     }
@@ -59,6 +60,7 @@ pub(crate) fn main(Run { service, engines }: &Run) -> anyhow::Result<ExitCode> {
             Service::Orders => orders::run(config).await,
             Service::Users => users::run(config).await,
             Service::Notifications => notifications::run(config).await,
+            Service::Analytics => analytics::run(config).await,
             Service::Gateway => gateway::run(config).await,
         }
     })

@@ -20,8 +20,17 @@ fn up_runs_everything_mends_a_crash_and_leaves_nothing() {
     let site = open.trim().rsplit("http://").next().unwrap().to_owned();
     let before = status(book.path());
     let names: Vec<_> = before.iter().map(|replica| replica.instance.as_str()).collect();
-    let services =
-        ["auth", "payments", "catalog", "shipping", "orders", "users", "notifications", "gateway"];
+    let services = [
+        "auth",
+        "payments",
+        "catalog",
+        "shipping",
+        "orders",
+        "users",
+        "notifications",
+        "analytics",
+        "gateway",
+    ];
     let expected: Vec<_> =
         services.iter().chain(&["traffic"]).map(|name| format!("{name}-1")).collect();
     assert_eq!(names, expected);

@@ -161,6 +161,9 @@ pub enum OrderEvent {
         customer: Uuid,
         /// What it costs.
         total: Money,
+        /// What is bought. Events from before it was told of have none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<Line>,
     },
     /// The saga has reached its end: the order may leave the house.
     Completed {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use contracts::accounts::ROLE_CUSTOMER;
+use contracts::analytics::ROLE_ANALYST;
 use http::Method;
 
 /// One route. Made with [`get`] and [`post`], and what differs from the usual.
@@ -137,6 +138,15 @@ pub const ROUTES: &[Route] = &[
     get("/v1/profile/export", "users").customer(),
     get("/v1/preferences", "users").customer(),
     put("/v1/preferences", "users").customer(),
+    post("/v1/analytics/events", "analytics").customer(),
+    get("/v1/analytics/schemas", "analytics").role(ROLE_ANALYST),
+    post("/v1/analytics/schemas", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/series/{name}", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/products", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/funnel", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/join", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/late", "analytics").role(ROLE_ANALYST),
+    get("/v1/analytics/alerts", "analytics").role(ROLE_ANALYST),
     get("/v2/products/{sku}", "catalog").at("/v1/products/{sku}").kept().shaped(Shape::Two),
     get("/v2/orders/{id}", "orders")
         .at("/v1/orders/{id}")
@@ -185,6 +195,13 @@ impl Route {
     #[must_use]
     pub const fn customer(mut self) -> Self {
         self.guard = Guard::Role(ROLE_CUSTOMER);
+        self
+    }
+
+    /// For whoever has this role only.
+    #[must_use]
+    pub const fn role(mut self, role: &'static str) -> Self {
+        self.guard = Guard::Role(role);
         self
     }
 

@@ -15,8 +15,8 @@ use serde_json::Value;
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
 /// Services whose routes are described.
-const SERVICES: [&str; 7] =
-    ["auth", "catalog", "notifications", "orders", "payments", "shipping", "users"];
+const SERVICES: [&str; 8] =
+    ["analytics", "auth", "catalog", "notifications", "orders", "payments", "shipping", "users"];
 
 fn folder(service: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(service)

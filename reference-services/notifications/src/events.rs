@@ -64,7 +64,7 @@ struct Orders(Notes);
 impl Handler<Write> for Orders {
     async fn handle(&self, write: &mut Write, event: &Event) -> Result<(), Trouble> {
         match decode(event).map_err(strange)? {
-            OrderEvent::Placed { order, customer, total } => {
+            OrderEvent::Placed { order, customer, total, .. } => {
                 Ok(self.0.desk.know(write, order, customer, total, now_ms()).await?)
             }
             OrderEvent::Completed { order, .. } => {

@@ -106,12 +106,12 @@ impl Orders {
         let NewOrder { customer, key, lines, total, now_ms } = new;
         let (customer, total, now_ms) = (*customer, *total, *now_ms);
         let (key, lines) = (key.clone(), lines.clone());
-        let fact = Fact::Placed { customer, key, lines, total };
+        let fact = Fact::Placed { customer, key, lines: lines.clone(), total };
         let order = Uuid::now_v7();
         let saga = Aggregate::begin(order, &fact, now_ms).context("an order begins so")?;
         write_fact(write, &saga, &fact, now_ms).await?;
         write_order(write, &saga, &self.driver).await?;
-        let event = OrderEvent::Placed { order, customer, total };
+        let event = OrderEvent::Placed { order, customer, total, lines };
         self.messaging.publish(write, Message::new(TOPIC, order, &event)).await?;
         Ok(saga)
     }
