@@ -75,7 +75,6 @@ impl Hand {
         let pulses = self.pulses.now();
         let newest = self.desk.newest().await?;
         let waiting = self.desk.oldest_waiting().await?;
-        let now_ms = now_ms();
         let marks: BTreeMap<Source, Option<i64>> = pulses
             .iter()
             .map(|(source, pulse)| {
@@ -86,11 +85,11 @@ impl Hand {
                     pulse: *pulse,
                     bound_ms: source.bound_ms(),
                 };
-                (*source, mark(&known, self.idle_ms, now_ms))
+                (*source, mark(&known, self.idle_ms))
             })
             .collect();
         self.tell_who_is_away(&marks);
-        let done = self.desk.close(&marks, now_ms).await?;
+        let done = self.desk.close(&marks, now_ms()).await?;
         for (series, closed) in done.closed.iter().filter(|(_, closed)| **closed > 0) {
             tracing::debug!(series, closed, "windows closed");
             self.closed.with_label_values(&[series]).inc_by(*closed);

@@ -27,7 +27,7 @@ pub(crate) struct Pulses(Arc<Mutex<BTreeMap<Source, Pulse>>>);
 
 impl Pulses {
     pub(crate) fn new(now_ms: i64) -> Self {
-        let first = Pulse { answered_ms: now_ms, empty_since_ms: None };
+        let first = Pulse { answered_ms: now_ms, empty_since_ms: None, failed_ms: None };
         Self(Arc::new(Mutex::new(Source::ALL.map(|source| (source, first)).into())))
     }
 
@@ -42,6 +42,16 @@ impl Pulses {
             pulse.answered_ms = pulse.answered_ms.max(asked_ms);
             let since = pulse.empty_since_ms.unwrap_or(asked_ms);
             pulse.empty_since_ms = empty.then_some(since);
+            pulse.failed_ms = None;
+        }
+    }
+
+    /// Notes that a request failed.
+    fn note_failure(&self, source: Source, now_ms: i64) {
+        let mut pulses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pulse) = pulses.get_mut(&source) {
+            let first_ms = pulse.failed_ms.map_or(now_ms, |(first, _)| first);
+            pulse.failed_ms = Some((first_ms, now_ms));
         }
     }
 }
@@ -57,7 +67,11 @@ pub(crate) struct Watched<T> {
 impl<T: Transport> Transport for Watched<T> {
     async fn fetch(&self, after: i64, wait: Duration) -> anyhow::Result<Delivery> {
         let asked_ms = now_ms();
-        let delivery = self.transport.fetch(after, wait.min(LONGEST_WAIT)).await?;
+        let fetched = self.transport.fetch(after, wait.min(LONGEST_WAIT)).await;
+        if fetched.is_err() {
+            self.pulses.note_failure(self.source, now_ms());
+        }
+        let delivery = fetched?;
         let empty = delivery.events.is_empty() && delivery.position == after;
         self.pulses.note(self.source, asked_ms, empty);
         Ok(delivery)
@@ -118,5 +132,11 @@ mod tests {
             assert_eq!((now.answered_ms, now.empty_since_ms), expected);
         }
         assert_eq!(pulses.now()[&Source::Users].answered_ms, 10);
+        for (failed_ms, expected) in [(60, (60, 60)), (90, (60, 90))] {
+            pulses.note_failure(Source::Orders, failed_ms);
+            assert_eq!(of_orders().failed_ms, Some(expected));
+        }
+        pulses.note(Source::Orders, 100, true);
+        assert_eq!(of_orders().failed_ms, None);
     }
 }

@@ -30,6 +30,9 @@ pub struct Pulse {
     pub answered_ms: i64,
     /// Since when every answer was empty; none: the last one was not.
     pub empty_since_ms: Option<i64>,
+    /// The first and the last request since then that failed, if one did. A process
+    /// that was halted has not asked, and so gives nobody up.
+    pub failed_ms: Option<(i64, i64)>,
 }
 
 /// What is known of a source.
@@ -46,9 +49,9 @@ pub struct Known {
 }
 
 /// Where a source's mark may stand; none: it cannot be asked and is given up.
-pub fn mark(known: &Known, idle_after_ms: i64, now_ms: i64) -> Option<i64> {
+pub fn mark(known: &Known, idle_after_ms: i64) -> Option<i64> {
     let Known { newest_ms, waiting_ms, pulse, bound_ms } = *known;
-    if now_ms.saturating_sub(pulse.answered_ms) > GIVE_UP_MS {
+    if pulse.failed_ms.is_some_and(|(first, last)| last.saturating_sub(first) > GIVE_UP_MS) {
         return None;
     }
     let quiet = pulse
@@ -74,7 +77,7 @@ mod tests {
     fn known(newest_ms: i64, waiting_ms: Option<i64>, ago: i64, empty_for: Option<i64>) -> Known {
         let answered_ms = NOW - ago;
         let empty_since_ms = empty_for.map(|length| answered_ms - length);
-        let pulse = Pulse { answered_ms, empty_since_ms };
+        let pulse = Pulse { answered_ms, empty_since_ms, failed_ms: None };
         Known { newest_ms, waiting_ms, pulse, bound_ms: 100 }
     }
 
@@ -88,9 +91,18 @@ mod tests {
             ("ahead of the clock", known(NOW + 50, None, 5, Some(5_000)), Some(NOW - 50)),
             ("one waits", known(900_000, Some(800_000), 5, Some(5_000)), Some(799_900)),
             ("away", known(900_000, None, 10_000, Some(5_000)), Some(NOW - 10_100)),
-            ("away for long", known(900_000, None, GIVE_UP_MS + 1, Some(5_000)), None),
+            ("halted for long", known(900_000, None, 2 * GIVE_UP_MS, None), Some(899_900)),
         ] {
-            assert_eq!(mark(&known, IDLE_AFTER_MS, NOW), expected, "{what}");
+            assert_eq!(mark(&known, IDLE_AFTER_MS), expected, "{what}");
+        }
+        for (failed_ms, given_up) in [
+            ((NOW - GIVE_UP_MS - 1, NOW), true),
+            ((NOW - GIVE_UP_MS, NOW), false),
+            ((NOW, NOW), false),
+        ] {
+            let mut away = known(900_000, None, 2 * GIVE_UP_MS, None);
+            away.pulse.failed_ms = Some(failed_ms);
+            assert_eq!(mark(&away, IDLE_AFTER_MS).is_none(), given_up, "{failed_ms:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// Role of whoever may read the figures of the business and register schemas.
-pub const ROLE_ANALYST: &str = "administrator";
+pub const ROLE_ANALYST: &str = crate::accounts::ROLE_ADMINISTRATOR;
 
 /// Most events in one batch of a client.
 pub const MAX_BATCH: usize = 100;

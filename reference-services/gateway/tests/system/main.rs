@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod door;
+mod measured;
 mod orders;
 mod people;
 mod running;

@@ -63,8 +63,17 @@ impl Default for Setting {
     }
 }
 
-const NAMES: [&str; 8] =
-    ["auth", "users", "catalog", "notifications", "orders", "payments", "shipping", "gateway"];
+const NAMES: [&str; 9] = [
+    "analytics",
+    "auth",
+    "users",
+    "catalog",
+    "notifications",
+    "orders",
+    "payments",
+    "shipping",
+    "gateway",
+];
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -115,6 +124,7 @@ impl System {
                 let build = |chassis: Chassis| auth::build_with(chassis, settings);
                 chassis::start(config, listener, build).await
             }
+            "analytics" => chassis::start(config, listener, analytics::build).await,
             "catalog" => chassis::start(config, listener, catalog::build).await,
             "shipping" => {
                 let carrier = Carrier::new(Some(1)).refusing(setting.refused_share);
