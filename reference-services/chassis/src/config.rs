@@ -45,6 +45,10 @@ pub mod variables {
     pub const POSTGRES: &str = "CLOUDSCALE_POSTGRES";
     /// File that holds that URL instead.
     pub const POSTGRES_FILE: &str = "CLOUDSCALE_POSTGRES_FILE";
+    /// URL of the Redis server that gateways share their rate limits in.
+    pub const REDIS: &str = "CLOUDSCALE_REDIS";
+    /// File that holds that URL instead.
+    pub const REDIS_FILE: &str = "CLOUDSCALE_REDIS_FILE";
     /// Token that whoever lets a service have faults must know.
     pub const CONTROL_TOKEN: &str = "CLOUDSCALE_CONTROL_TOKEN";
     /// File that holds that token instead.

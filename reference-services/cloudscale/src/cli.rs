@@ -109,6 +109,7 @@ pub(crate) struct Up {
   CLOUDSCALE_DATA_DIR=data/orders        where it keeps its database
   CLOUDSCALE_ENGINES=servers             embedded (SQLite, the default) or servers (PostgreSQL)
   CLOUDSCALE_POSTGRES=postgres://...     the server's database; or CLOUDSCALE_POSTGRES_FILE=/a/file
+  CLOUDSCALE_REDIS=redis://...           where gateways share their limits; or CLOUDSCALE_REDIS_FILE
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317
 
 Example:

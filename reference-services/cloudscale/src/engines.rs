@@ -1,7 +1,7 @@
 //! `--engines`: what keeps the services' data, for `up` and `run`. The options
 //! come first, then the environment (the variables of [`chassis::config`]).
 
-use chassis::config::{Engines, variables};
+use chassis::config::{Engines, Servers, variables};
 use clap::{Args, ValueEnum};
 
 use crate::settings::Refusal;
@@ -17,6 +17,10 @@ pub(crate) struct Options {
     /// or into the file that CLOUDSCALE_POSTGRES_FILE names
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
+    /// URL of a Redis server in which gateways share their rate limits; one with a password
+    /// belongs into CLOUDSCALE_REDIS, or into the file that CLOUDSCALE_REDIS_FILE names
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
 }
 
 /// What keeps the data.
@@ -34,17 +38,28 @@ impl Options {
         let refuse = |words: &str| Err(Refusal(words.to_owned()).into());
         let engines = Engines::read(|variable| self.variable(variable))
             .map_err(|wrong| Refusal(wrong.to_string()))?;
-        match &self.postgres {
-            Some(_) if engines == Engines::Embedded => refuse(
-                "`--postgres` says where a server is that embedded engines do not use\nhelp: add --engines servers",
-            ),
-            Some(url) if has_password(url) => refuse(
-                "`--postgres` has a password in it, which everybody on this machine can see\nhelp: \
-                 put the URL into CLOUDSCALE_POSTGRES, or into a file that CLOUDSCALE_POSTGRES_FILE \
-                 names",
-            ),
-            _ => Ok(engines),
+        for (option, url, variable) in [
+            ("--postgres", &self.postgres, variables::POSTGRES),
+            ("--redis", &self.redis, variables::REDIS),
+        ] {
+            match url {
+                Some(_) if engines == Engines::Embedded => {
+                    return refuse(&format!(
+                        "`{option}` says where a server is that embedded engines do not use\n\
+                         help: add --engines servers"
+                    ));
+                }
+                Some(url) if has_password(url) => {
+                    return refuse(&format!(
+                        "`{option}` has a password in it, which everybody on this machine can \
+                         see\nhelp: put the URL into {variable}, or into a file that \
+                         {variable}_FILE names"
+                    ));
+                }
+                _ => {}
+            }
         }
+        Ok(engines)
     }
 
     /// A variable of the environment, unless an option says otherwise.
@@ -55,6 +70,7 @@ impl Options {
                 Which::Servers => "servers".to_owned(),
             }),
             variables::POSTGRES => self.postgres.clone(),
+            variables::REDIS => self.redis.clone(),
             _ => None,
         };
         option.or_else(|| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -64,14 +80,17 @@ impl Options {
 /// What a service's process has to know of these engines. It is the owner's
 /// alone to see, other than arguments.
 pub(crate) fn environment(engines: &Engines) -> Vec<(String, String)> {
-    let variables = match engines {
+    let mut told = match engines {
         Engines::Embedded => vec![(variables::ENGINES, "embedded")],
         Engines::Servers(servers) => {
             vec![(variables::ENGINES, "servers"), (variables::POSTGRES, servers.postgres.expose())]
         }
     };
+    if let Engines::Servers(Servers { redis: Some(redis), .. }) = engines {
+        told.push((variables::REDIS, redis.expose()));
+    }
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    variables.into_iter().map(owned).collect()
+    told.into_iter().map(owned).collect()
 }
 
 fn has_password(url: &str) -> bool {

@@ -20,6 +20,7 @@ pub mod upstream;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chassis::config::{Engines, Servers};
 use chassis::{App, Callers, Chassis, Config, Verifier};
 use tokio::sync::watch;
 
@@ -27,6 +28,7 @@ pub use limit::{Gate, Limiter, Limits, Shared};
 pub use upstream::{Found, Policies};
 
 use cache::Answers;
+use limit::redis::Redis;
 use pipeline::stages::Stages;
 use pipeline::{State, Tokens};
 use revocations::Ended;
@@ -43,7 +45,7 @@ pub const FORGET_EVERY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// How often clients may call.
     pub limits: Limits,
-    /// Where gateways share their buckets; none: this one is alone.
+    /// Where gateways share their buckets; none: as the configuration says.
     pub shared: Option<Shared>,
     /// The bounds on calls to each service.
     pub policies: Policies,
@@ -69,6 +71,12 @@ pub async fn build_with(chassis: Chassis, limits: Limits) -> anyhow::Result<App>
 /// Builds the service with settings of the caller's choice.
 pub async fn build_from(chassis: Chassis, settings: Settings) -> anyhow::Result<App> {
     let Settings { limits, shared, policies, replicas } = settings;
+    let shared = match (shared, &chassis.config.engines) {
+        (None, Engines::Servers(Servers { redis: Some(url), .. })) => {
+            Some(Redis::open(url)?.shared(&chassis))
+        }
+        (shared, _) => shared,
+    };
     let away = chassis.metrics.gauge(
         "gateway_limit_store_away",
         "1 while the store of the rate limits is away and each gateway keeps to its share.",

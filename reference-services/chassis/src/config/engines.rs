@@ -20,6 +20,9 @@ pub enum Engines {
 pub struct Servers {
     /// URL of the PostgreSQL database in which each service has a schema.
     pub postgres: Secret,
+    /// URL of the Redis server in which gateways share their rate limits; none:
+    /// each keeps its own.
+    pub redis: Option<Secret>,
 }
 
 impl Engines {
@@ -35,7 +38,8 @@ impl Engines {
                     expected: "the URL of a PostgreSQL database, which `servers` need",
                     example: "postgres://USER:PASSWORD@127.0.0.1:5432/cloudscale",
                 })?;
-                Ok(Self::Servers(Servers { postgres }))
+                let redis = secret(&get, variables::REDIS, variables::REDIS_FILE)?;
+                Ok(Self::Servers(Servers { postgres, redis }))
             }
             Some(other) => Err(ConfigError {
                 variable: variables::ENGINES,
@@ -86,7 +90,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
         fs::write(&file, format!("{URL}\n")).unwrap();
-        let servers = Engines::Servers(Servers { postgres: Secret::new(URL) });
+        let servers = Engines::Servers(Servers { postgres: Secret::new(URL), redis: None });
         let asked = (variables::ENGINES, "servers");
         for (pairs, engines) in [
             (vec![(variables::POSTGRES, URL)], Engines::Embedded),

@@ -53,7 +53,7 @@ pub async fn database(server: &PgConnectOptions) -> Engines {
 /// The engines of a database.
 pub fn on(database: &PgConnectOptions) -> Engines {
     let postgres = Secret::new(database.to_url_lossy().as_str());
-    Engines::Servers(Servers { postgres })
+    Engines::Servers(Servers { postgres, redis: None })
 }
 
 /// What traces and figures call the database.

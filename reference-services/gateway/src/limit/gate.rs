@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,8 @@ pub const STORE_TIMEOUT: Duration = Duration::from_millis(50);
 pub struct Shared {
     /// The store.
     pub buckets: Arc<dyn Buckets>,
-    /// How many gateways share it.
-    pub replicas: u32,
+    /// How many gateways share it, as far as this one knows.
+    pub replicas: Arc<AtomicU32>,
 }
 
 /// A rate limit for the clients that `K` tells apart. Clones share it.
@@ -57,7 +58,6 @@ impl<K: Clone + Hash + Eq> Clone for Gate<K> {
 struct Together {
     shared: Shared,
     allowance: Allowance,
-    share: Allowance,
     away: Mutex<Option<Outage>>,
     shown: IntGauge,
 }
@@ -80,9 +80,8 @@ impl<K: Clone + Hash + Eq + Display> Gate<K> {
         shown: &IntGauge,
     ) -> Self {
         let together = shared.map(|shared| {
-            let share = allowance.divided(shared.replicas);
             let (away, shown) = (Mutex::default(), shown.clone());
-            Arc::new(Together { shared, allowance, share, away, shown })
+            Arc::new(Together { shared, allowance, away, shown })
         });
         if let Some(together) = &together {
             together.try_again(&chassis.tasks);
@@ -107,7 +106,7 @@ impl<K: Clone + Hash + Eq + Display> Gate<K> {
 impl Together {
     async fn check(&self, key: &str) -> Verdict {
         if let Some(outage) = &mut *self.outage() {
-            return outage.check(key, self.share);
+            return outage.check(key, self.share());
         }
         let asked = Asked { key, allowance: self.allowance, owed: 0, wanted: true };
         let answer = tokio::time::timeout(STORE_TIMEOUT, self.shared.buckets.take(asked)).await;
@@ -120,7 +119,11 @@ impl Together {
         );
         let mut outage = self.outage();
         self.shown.set(1);
-        outage.get_or_insert_with(Outage::begin).check(key, self.share)
+        outage.get_or_insert_with(Outage::begin).check(key, self.share())
+    }
+
+    fn share(&self) -> Allowance {
+        self.allowance.divided(self.shared.replicas.load(Ordering::Relaxed))
     }
 
     fn outage(&self) -> MutexGuard<'_, Option<Outage>> {

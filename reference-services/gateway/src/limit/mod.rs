@@ -20,6 +20,7 @@ use governor::{Quota, RateLimiter};
 
 pub mod buckets;
 pub mod gate;
+pub mod redis;
 
 pub use buckets::{Asked, Away, Buckets, Memory, Taking};
 pub use gate::{Gate, Shared};

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chassis::Call;
+use chassis::config::Secret;
+use gateway::limit::redis::Redis;
 use gateway::limit::{Allowance, Asked, Away, Buckets, Memory, Taking};
 use gateway::{Limits, Settings, Shared};
 use rand::rngs::StdRng;
@@ -21,7 +23,7 @@ const BURST: u32 = 10;
 /// A store that can be away.
 #[derive(Debug)]
 struct Store {
-    buckets: Memory,
+    buckets: Box<dyn Buckets>,
     away: AtomicBool,
 }
 
@@ -74,7 +76,7 @@ async fn abuse(seed: u64, shared: Option<Arc<Store>>, outage: bool) -> Outcome {
     let limits = Limits { account: Allowance::new(PER_SECOND, BURST), ..Limits::default() };
     let settings = || Settings {
         limits,
-        shared: shared.clone().map(|buckets| Shared { buckets, replicas: 2 }),
+        shared: shared.clone().map(|buckets| Shared { buckets, replicas: Arc::new(2.into()) }),
         ..Settings::default()
     };
     let peers = [("auth", signer.auth.address), ("orders", orders.address)];
@@ -131,15 +133,30 @@ async fn abuse(seed: u64, shared: Option<Arc<Store>>, outage: bool) -> Outcome {
     Outcome { abuser, refused, modest: modest.await.unwrap() }
 }
 
-fn store() -> Arc<Store> {
-    Arc::new(Store { buckets: Memory::full(), away: AtomicBool::new(false) })
+fn store(buckets: Box<dyn Buckets>) -> Arc<Store> {
+    Arc::new(Store { buckets, away: AtomicBool::new(false) })
+}
+
+/// The Redis server that the environment names, if any.
+fn redis() -> Option<Redis> {
+    match std::env::var("CLOUDSCALE_TEST_REDIS") {
+        Ok(url) => Some(Redis::open(&Secret::new(&url)).unwrap()),
+        Err(_) => {
+            eprintln!("not on Redis: CLOUDSCALE_TEST_REDIS names none");
+            None
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_tenant_gets_more_than_his_limit_over_two_gateways() {
     let seed = seed("limits");
-    for outage in [false, true] {
-        let mut seen = abuse(seed, Some(store()), outage).await;
+    let memory = || Some(Box::new(Memory::full()) as Box<dyn Buckets>);
+    let redis = || redis().map(|redis| Box::new(redis) as Box<dyn Buckets>);
+    let cases = [(memory(), false), (memory(), true), (redis(), false), (redis(), true)];
+    for (buckets, outage) in cases {
+        let Some(buckets) = buckets else { continue };
+        let mut seen = abuse(seed, Some(store(buckets)), outage).await;
         // One replica may notice so much later than the other.
         let slack = if outage { Duration::from_millis(250) } else { Duration::ZERO };
         let judged = within_limits(&mut seen.abuser, slack);
