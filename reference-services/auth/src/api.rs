@@ -2,25 +2,29 @@
 //! out. The routes are all here; what they do is in the files below, by who asks.
 
 use axum::extract::FromRef;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use chassis::clock::now_ms;
 use chassis::token::Keys;
 use chassis::{Caller, Failure, Id, Verifier};
 use contracts::accounts::{Account, Revocations, Session};
+use http::StatusCode;
 use jsonwebtoken::jwk::JwkSet;
 use uuid::Uuid;
 
-use crate::Settings;
 use crate::domain::claims;
 use crate::figures::Counters;
 use crate::password::Passwords;
 use crate::signing::Signer;
 use crate::store::Accounts;
+use crate::store::failures::{Admission, Attempt};
 use crate::store::sessions::Fresh;
+use crate::{FirstAdministrator, Settings};
 
+mod administration;
 mod arriving;
 mod client;
+mod second;
 mod sessions;
 
 /// What the handlers share.
@@ -32,17 +36,29 @@ pub(crate) struct State {
     pub(crate) passwords: Passwords,
     pub(crate) counters: Counters,
     pub(crate) settings: Settings,
+    pub(crate) first_administrator: FirstAdministrator,
 }
 
 pub(crate) fn routes(state: State) -> Router {
     Router::new()
         .route("/v1/register", post(arriving::register))
         .route("/v1/login", post(arriving::login))
+        .route("/v1/login/code", post(second::answer))
         .route("/v1/sessions", get(sessions::list).delete(sessions::end_all))
         .route("/v1/sessions/{id}", delete(sessions::end))
         .route("/v1/sessions/refresh", post(sessions::refresh))
         .route("/v1/sessions/introspect", get(sessions::introspect))
         .route("/v1/password", post(sessions::change_password))
+        .route("/v1/totp", get(second::read).post(second::enrol))
+        .route("/v1/totp/confirm", post(second::confirm))
+        .route("/v1/totp/disable", post(second::disable))
+        .route("/v1/administrators/first", post(administration::first))
+        .route(
+            "/v1/accounts/{id}/roles/{role}",
+            put(administration::grant).delete(administration::take),
+        )
+        .route("/v1/audit", get(administration::audit))
+        .route("/v1/keys/rotate", post(administration::rotate))
         .route(chassis::token::KEYS_PATH, get(keys))
         .route("/internal/accounts/{id}", get(account))
         .route("/internal/revocations", get(revocations))
@@ -73,6 +89,31 @@ impl State {
             refresh_expires_in_s: left_ms / 1000,
             session: fresh.session,
         })
+    }
+
+    /// The name that the client's address goes by in the database.
+    fn origin(&self, client: &client::Client) -> String {
+        self.accounts.pepper.alias("network address", &client.address)
+    }
+
+    /// Lets an attempt be made that can be wrong, or says when to come again. The answer
+    /// is the same whether there is such an account or not.
+    async fn admit(&self, attempt: &Attempt) -> Result<(), Failure> {
+        let Admission::Wait { ms, by } = self.accounts.admit(attempt, now_ms()).await? else {
+            return Ok(());
+        };
+        self.counters.locks.with_label_values(&[by]).inc();
+        tracing::warn!(by, wait_ms = ms, "an attempt came too early after wrong ones");
+        let seconds = u64::try_from(ms).unwrap_or_default().div_ceil(1000);
+        let title = "there were too many wrong attempts";
+        Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "locked", title)
+            .detail(format!("try again in {seconds} s"))
+            .retry_after(seconds))
+    }
+
+    /// How long a key is published, at least, before it signs.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        i64::try_from(self.settings.published_ahead.as_millis()).unwrap_or(i64::MAX / 4)
     }
 
     /// Signs and checks with the keys that the database has now.

@@ -44,6 +44,21 @@ pub const PUBLISHED_AHEAD: Duration = Duration::from_secs(120);
 /// Most keys that are published at a time.
 pub const MAX_PUBLISHED_KEYS: usize = 8;
 
+/// How long a login waits for its code, in milliseconds.
+pub const CHALLENGE_LIFETIME_MS: i64 = 5 * 60 * 1000;
+
+/// Most logins of an account that wait for a code.
+pub const MAX_CHALLENGES: u32 = 8;
+
+/// Most codes that are tried for one of them.
+pub const MAX_CODES_A_CHALLENGE: u32 = 5;
+
+/// Rows of the audit log in an answer, if nothing else is asked for.
+pub const AUDIT_PAGE: u32 = 50;
+
+/// Most rows of the audit log in an answer.
+pub const MAX_AUDIT_PAGE: u32 = 200;
+
 /// Longest words for a device, in characters.
 pub const MAX_DEVICE_CHARS: usize = 60;
 

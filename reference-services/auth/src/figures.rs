@@ -10,6 +10,7 @@ pub(crate) struct Counters {
     pub(crate) logins: IntCounterVec,
     pub(crate) refreshes: IntCounterVec,
     pub(crate) ended: IntCounter,
+    pub(crate) locks: IntCounterVec,
     pub(crate) rotations: IntCounterVec,
 }
 
@@ -30,6 +31,11 @@ impl Counters {
                 &["outcome"],
             ),
             ended: alone("auth_sessions_ended_total", "Sessions that were ended by their owners."),
+            locks: metrics.counter(
+                "auth_lockouts_total",
+                "Attempts that came too early after wrong ones, by what they were counted for.",
+                &["by"],
+            ),
             rotations: metrics.counter(
                 "auth_key_rotations_total",
                 "Times that another key began to sign, by why.",

@@ -14,20 +14,24 @@ mod api;
 pub mod audit;
 pub mod domain;
 mod figures;
+pub mod lockout;
 pub mod password;
 pub mod pepper;
 pub mod signing;
 mod store;
+pub mod totp;
 
 use std::env;
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chassis::clock::now_ms;
-use chassis::sealing;
 use chassis::token::Keys;
 use chassis::{App, Callers, Chassis, Config, Verifier};
+use chassis::{sealing, secret};
 
-use pepper::Pepper;
+use pepper::{Pepper, digest};
 use signing::Signer;
 use store::keys::{Cause, Turned};
 
@@ -42,6 +46,16 @@ pub const KEYS_VARIABLE: &str = "CLOUDSCALE_AUTH_KEYS";
 /// Variable with the key of keyed hashes, 64 hexadecimal digits; without it, it is kept in
 /// the data folder.
 pub const PEPPER_VARIABLE: &str = "CLOUDSCALE_AUTH_PEPPER";
+
+/// Variable with the secret for which somebody becomes the first administrator; without it,
+/// one lies in the data folder.
+pub const FIRST_ADMINISTRATOR_VARIABLE: &str = "CLOUDSCALE_AUTH_FIRST_ADMINISTRATOR";
+
+/// Name of that secret's file in the data folder.
+pub const FIRST_ADMINISTRATOR_FILE: &str = "first-administrator";
+
+/// Shortest secret that is taken from the environment, in characters.
+const MIN_SECRET_CHARS: usize = 16;
 
 /// Name of the sealing keys' file in the data folder.
 pub const KEY_FILE: &str = "sealing-keys";
@@ -77,6 +91,32 @@ impl Default for Settings {
     }
 }
 
+/// The secret for which somebody becomes the first administrator, as its hash.
+#[derive(Debug, Clone)]
+pub(crate) struct FirstAdministrator(String);
+
+impl FirstAdministrator {
+    fn open(given: Option<&str>, folder: &Path) -> anyhow::Result<Self> {
+        if let Some(secret) = given.map(str::trim) {
+            let long = secret.chars().count() >= MIN_SECRET_CHARS;
+            anyhow::ensure!(
+                long,
+                "`{FIRST_ADMINISTRATOR_VARIABLE}` is shorter than {MIN_SECRET_CHARS} characters"
+            );
+            return Ok(Self(digest(secret)));
+        }
+        let file = folder.join(FIRST_ADMINISTRATOR_FILE);
+        let kept = secret::kept(&file, || domain::random_token().into_bytes())
+            .with_context(|| format!("cannot read or make the secret `{}`", file.display()))?;
+        Ok(Self(digest(String::from_utf8_lossy(&kept).trim())))
+    }
+
+    /// Whether this is the secret. Hashes are compared: how far they agree tells nothing.
+    pub(crate) fn is(&self, secret: &str) -> bool {
+        digest(secret.trim()) == self.0
+    }
+}
+
 /// Runs the service until it is told to stop (SIGTERM or Ctrl-C).
 pub async fn run(config: Config) -> anyhow::Result<()> {
     chassis::run(config, build).await
@@ -93,7 +133,12 @@ pub async fn build_with(chassis: Chassis, settings: Settings) -> anyhow::Result<
     let folder = &chassis.config.data_dir;
     let keys = sealing::Keys::open(NAME, given(KEYS_VARIABLE).as_deref(), &folder.join(KEY_FILE))?;
     let pepper = Pepper::open(given(PEPPER_VARIABLE).as_deref(), folder)?;
+    let first_administrator =
+        FirstAdministrator::open(given(FIRST_ADMINISTRATOR_VARIABLE).as_deref(), folder)?;
     let accounts = store::Accounts::open(&chassis, pepper, keys, settings.token_lifetime).await?;
+    if !accounts.is_administered().await? {
+        tracing::info!("there is no administrator yet: whoever has the secret can become one");
+    }
     accounts.first_keys(folder, now_ms()).await?;
     let signer = Signer::new(accounts.ring(now_ms()).await?);
     let verifier = Verifier::fixed(Keys::of(&signer.published()), &chassis);
@@ -105,6 +150,7 @@ pub async fn build_with(chassis: Chassis, settings: Settings) -> anyhow::Result<
         passwords: password::Passwords::new()?,
         counters: figures::Counters::new(&chassis.metrics),
         settings,
+        first_administrator,
     };
     keep(&state, &chassis);
     let app = App::new(api::routes(state), Callers::Services);
@@ -147,8 +193,7 @@ fn keep(state: &api::State, chassis: &Chassis) {
 async fn turn_keys(state: &api::State) -> anyhow::Result<()> {
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4);
     let cause = Cause::Time { every_ms: millis(state.settings.rotate_every) };
-    let ahead = millis(state.settings.published_ahead);
-    if state.accounts.rotate_keys(cause, ahead, now_ms()).await? == Turned::Done {
+    if state.accounts.rotate_keys(cause, state.ahead_ms(), now_ms()).await? == Turned::Done {
         tracing::info!("another key signs, as it was time");
         state.counters.rotations.with_label_values(&["time"]).inc();
     }

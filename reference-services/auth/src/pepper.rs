@@ -107,7 +107,6 @@ mod tests {
         let given = "ab".repeat(32);
         assert_ne!(Pepper::open(Some(&given), folder.path()).unwrap().hash("x", &[]), first);
         let error = format!("{:#}", Pepper::open(Some(&given[1..]), folder.path()).unwrap_err());
-        let error = format!("{:#}", Pepper::open(Some(&given[1..]), folder.path()).unwrap_err());
         assert!(!error.contains("abab"), "{error}");
     }
 }

@@ -117,6 +117,123 @@ pub struct ChangePassword {
     pub new_password: String,
 }
 
+/// Answer of `POST /v1/login` (202) when a second factor is on. It has no `Debug`: with a
+/// code it is as good as a token.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Challenge {
+    /// What `POST /v1/login/code` wants, with a code.
+    pub challenge: String,
+    /// Time in which that must happen, in seconds.
+    pub expires_in_s: u64,
+}
+
+/// Body of `POST /v1/login/code`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeAnswer {
+    /// The challenge of the login.
+    pub challenge: String,
+    /// A code of the second factor, or a recovery code.
+    pub code: String,
+}
+
+/// Body of `POST /v1/totp`: the password once more.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Password {
+    /// The password in clear.
+    pub password: String,
+}
+
+/// Body of `POST /v1/totp/confirm`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// A code of the second factor that is to be turned on.
+    pub code: String,
+}
+
+/// Body of `POST /v1/totp/disable`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordAndCode {
+    /// The password in clear.
+    pub password: String,
+    /// A code of the second factor, or a recovery code.
+    pub code: String,
+}
+
+/// Answer of `GET /v1/totp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactor {
+    /// Whether a code is asked for.
+    pub on: bool,
+    /// Recovery codes that were not used.
+    pub recovery_codes_left: u32,
+}
+
+/// Answer of `POST /v1/totp`. It has no `Debug`: it is a secret.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The secret for typing in, in Base32.
+    pub secret: String,
+    /// The same for a QR code: `otpauth://`.
+    pub uri: String,
+}
+
+/// Answer of `POST /v1/totp/confirm`. It has no `Debug`: they are secrets.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RecoveryCodes {
+    /// Each is good once.
+    pub recovery_codes: Vec<String>,
+}
+
+/// Body of `POST /v1/administrators/first`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// The installation's secret.
+    pub secret: String,
+}
+
+/// Body of `POST /v1/keys/rotate`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKeys {
+    /// Whether the old key is withdrawn at once, with all that it signed.
+    pub compromised: bool,
+}
+
+/// Answer of `GET /v1/audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// Rows of the log, the oldest first.
+    pub rows: Vec<AuditRow>,
+    /// How many there are.
+    pub length: i64,
+}
+
+/// Something that happened. Ids are empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// Its place, from 1.
+    pub number: i64,
+    /// When.
+    pub at_ms: i64,
+    /// What.
+    pub kind: String,
+    /// Whose account it concerns.
+    pub account: String,
+    /// Who did it, if somebody else.
+    pub actor: String,
+    /// In which session.
+    pub session: String,
+    /// What else there is to say.
+    pub detail: String,
+    /// Keyed hash of the row and of the one before it.
+    pub seal: String,
+}
+
 /// Answer of `GET /internal/revocations`: sessions whose access tokens may not have ended
 /// by themselves yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use contracts::accounts::ROLE_CUSTOMER;
+use contracts::accounts::{ROLE_ADMINISTRATOR, ROLE_CUSTOMER};
 use contracts::analytics::ROLE_ANALYST;
 use http::Method;
 
@@ -109,12 +109,22 @@ const SHIPMENT: Part =
 pub const ROUTES: &[Route] = &[
     post("/v1/register", "auth"),
     post("/v1/login", "auth"),
+    post("/v1/login/code", "auth"),
     post("/v1/sessions/refresh", "auth"),
     get("/v1/me", "auth").at("/v1/sessions/introspect").customer(),
     get("/v1/sessions", "auth").customer(),
     delete("/v1/sessions", "auth").customer(),
     delete("/v1/sessions/{id}", "auth").customer(),
     post("/v1/password", "auth").customer(),
+    get("/v1/totp", "auth").customer(),
+    post("/v1/totp", "auth").customer(),
+    post("/v1/totp/confirm", "auth").customer(),
+    post("/v1/totp/disable", "auth").customer(),
+    post("/v1/administrators/first", "auth").customer(),
+    put("/v1/accounts/{id}/roles/{role}", "auth").administrator(),
+    delete("/v1/accounts/{id}/roles/{role}", "auth").administrator(),
+    get("/v1/audit", "auth").administrator(),
+    post("/v1/keys/rotate", "auth").administrator(),
     post("/v1/orders", "orders").customer().within(LONG),
     get("/v1/orders", "orders").customer(),
     get("/v1/orders/{id}", "orders").customer(),
@@ -205,6 +215,13 @@ impl Route {
         self
     }
 
+    /// For administrators only.
+    #[must_use]
+    pub const fn administrator(mut self) -> Self {
+        self.guard = Guard::Role(ROLE_ADMINISTRATOR);
+        self
+    }
+
     /// The peer has it at another path.
     #[must_use]
     pub const fn at(mut self, upstream: &'static str) -> Self {
@@ -276,7 +293,7 @@ mod tests {
             "/v1/quotes",
             "/v2/products/{sku}",
         ];
-        let signing_in = ["/v1/register", "/v1/login", "/v1/sessions/refresh"];
+        let signing_in = ["/v1/register", "/v1/login", "/v1/login/code", "/v1/sessions/refresh"];
         assert_eq!(open, [&signing_in[..], &looking_around[..]].concat());
     }
 

@@ -1,17 +1,19 @@
 //! For those who have no token yet: registering and logging in.
 
 use axum::Json;
+use axum::response::{IntoResponse, Response};
 use chassis::clock::now_ms;
 use chassis::{Failure, Posted};
-use contracts::accounts::{Account, Credentials, ROLE_CUSTOMER, Session};
+use contracts::accounts::{Account, Challenge, Credentials, ROLE_CUSTOMER};
 use http::StatusCode;
 use uuid::Uuid;
 
 use super::client::Client;
 use super::{Shared, State};
 use crate::audit::{Event, kinds};
-use crate::domain::{MAX_PASSWORD_BYTES, faults, normal_email};
+use crate::domain::{CHALLENGE_LIFETIME_MS, MAX_PASSWORD_BYTES, faults, normal_email};
 use crate::store::Known;
+use crate::store::failures::Attempt;
 use crate::store::sessions::Beginning;
 
 pub(crate) async fn register(
@@ -46,29 +48,50 @@ pub(crate) async fn login(
     state: Shared,
     client: Client,
     posted: Posted<Credentials>,
-) -> Result<Json<Session>, Failure> {
+) -> Result<Response, Failure> {
     let Credentials { email, password } = posted.value;
     let email = normal_email(&email);
     let known = state.accounts.by_email(&email).await?;
-    let origin = state.accounts.pepper.alias("network address", &client.address);
-    let Some(account) = proven(&state, known.clone(), password).await? else {
-        let event = Event {
-            kind: kinds::LOGIN_REFUSED,
-            account: known.map(|known| known.account.id),
-            detail: format!("{} from {origin}", state.accounts.alias(&email)),
-            ..Event::default()
-        };
-        state.accounts.note_alone(event, now_ms()).await?;
-        state.counters.logins.with_label_values(&["refused"]).inc();
-        tracing::warn!("a login was refused");
-        return Err(Failure::unauthenticated("the address or the password is wrong"));
+    let attempt = Attempt {
+        subject: format!("login {}", state.accounts.alias(&email)),
+        origin: state.origin(&client),
+        account: known.as_ref().map(|known| known.account.id),
     };
+    if let Err(locked) = state.admit(&attempt).await {
+        state.counters.logins.with_label_values(&["locked"]).inc();
+        return Err(locked);
+    }
+    let Some(account) = proven(&state, known, password).await? else {
+        return Err(refused(&state, &attempt).await?);
+    };
+    state.accounts.admitted(&attempt).await?;
     let now_ms = now_ms();
-    let on = Beginning { account: account.id, device: client.device, origin };
+    let on = Beginning { account: account.id, device: client.device, origin: attempt.origin };
+    if state.accounts.second_factor(account.id).await?.0 {
+        let challenge = state.accounts.challenge(&on, now_ms).await?;
+        state.counters.logins.with_label_values(&["challenged"]).inc();
+        let expires_in_s = u64::try_from(CHALLENGE_LIFETIME_MS / 1000).unwrap_or_default();
+        let challenge = Challenge { challenge, expires_in_s };
+        return Ok((StatusCode::ACCEPTED, Json(challenge)).into_response());
+    }
     let fresh = state.accounts.log_in(&on, now_ms).await?;
     state.counters.logins.with_label_values(&["ok"]).inc();
     tracing::info!(account = %account.id, session = %fresh.session, "somebody logged in");
-    Ok(Json(state.tokens(fresh, now_ms)?))
+    Ok(Json(state.tokens(fresh, now_ms)?).into_response())
+}
+
+/// Counts and notes a login that was wrong.
+async fn refused(state: &State, attempt: &Attempt) -> Result<Failure, Failure> {
+    let event = Event {
+        kind: kinds::LOGIN_REFUSED,
+        account: attempt.account,
+        detail: format!("{} from {}", attempt.subject, attempt.origin),
+        ..Event::default()
+    };
+    state.accounts.refused(attempt, event, now_ms()).await?;
+    state.counters.logins.with_label_values(&["refused"]).inc();
+    tracing::warn!("a login was refused");
+    Ok(Failure::unauthenticated("the address or the password is wrong"))
 }
 
 /// The account, if the password is its own. It takes as long when there is none.

@@ -3,14 +3,14 @@
 
 use axum::Json;
 use chassis::clock::now_ms;
-use chassis::{Caller, Failure, Id, Posted, field};
+use chassis::{Caller, Failure, Id, Posted};
 use contracts::accounts::{
     ChangePassword, Ended, Introspection, Refresh, Session, SessionLine, Sessions,
 };
 use http::StatusCode;
 
-use super::arriving::proven;
-use super::{Shared, State};
+use super::client::Client;
+use super::{Shared, State, second};
 use crate::domain::password_fault;
 use crate::store::sessions::Rotated;
 
@@ -78,6 +78,7 @@ pub(crate) async fn end_all(state: Shared, caller: Caller) -> Result<Json<Ended>
 pub(crate) async fn change_password(
     state: Shared,
     caller: Caller,
+    client: Client,
     posted: Posted<ChangePassword>,
 ) -> Result<Json<Ended>, Failure> {
     let ChangePassword { password, new_password } = posted.value;
@@ -85,11 +86,7 @@ pub(crate) async fn change_password(
         return Err(Failure::invalid(vec![fault]));
     }
     state.present(&caller).await?;
-    let known = state.accounts.by_id(caller.account).await?;
-    let Some(known) = known else { return Err(Failure::not_found("the account is gone")) };
-    if proven(&state, Some(known.clone()), password).await?.is_none() {
-        return Err(Failure::invalid(vec![field("password", "is not the account's password")]));
-    }
+    let known = second::password(&state, &caller, &client, password).await?;
     let hash = state.passwords.hash(new_password).await?;
     let ended = state.accounts.change_password(&known, &hash, caller.session, now_ms()).await?;
     let Some(ended) = ended else {

@@ -7,7 +7,6 @@ use chassis::{Operation, Write};
 use super::Accounts;
 use crate::audit::{Event, Head, Row};
 
-const INSERT: Operation = Operation { name: "INSERT", collection: "audit" };
 const SELECT: Operation = Operation { name: "SELECT", collection: "audit" };
 
 impl Accounts {
@@ -34,12 +33,6 @@ impl Accounts {
         write.execute(update.bind(head.number).bind(head.seal).bind(sealed)).await?;
         self.crash.at("audit.written");
         Ok(())
-    }
-
-    /// Writes down what changed nothing else.
-    pub(crate) async fn note_alone(&self, event: Event, now_ms: i64) -> anyhow::Result<()> {
-        let work = async |write: &mut Write| self.note(write, event, now_ms).await;
-        self.store.write(INSERT, work).await
     }
 
     /// Where the log ends, with the keyed hash that it has.

@@ -15,7 +15,10 @@ use crate::pepper::Pepper;
 
 pub(crate) mod audit;
 mod checks;
+pub(crate) mod failures;
 pub(crate) mod keys;
+pub(crate) mod roles;
+pub(crate) mod second;
 pub(crate) mod sessions;
 
 static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate!("./migrations"));

@@ -3,8 +3,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod administration;
+mod faults;
+mod guards;
+mod history;
 mod keys;
 mod people;
 #[path = "../system/running/mod.rs"]
 mod running;
+mod second;
 mod sessions;

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 #[path = "../../../../chassis/tests/engines/mod.rs"]
-mod engines;
+pub mod engines;
 
 pub struct System {
     pub client: Client,
