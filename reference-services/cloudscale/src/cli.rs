@@ -213,10 +213,10 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 pub(crate) struct RunningUp {
     /// Folder that `up` was given [default: .cloudscale beside the book]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Folder of the book [default: the next one upward with a book.toml]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) book: Option<PathBuf>,
 }
 
@@ -397,7 +397,8 @@ mod tests {
             "cloudscale up --traffic 0",
             "cloudscale up --traffic 0.001",
             "cloudscale scale catalog 3",
-            "cloudscale fault latency catalog/2 --ms 100 --for 1.5s",
+            "cloudscale fault latency catalog/2 --ms 100 --for 1.5s --data-dir x",
+            "cloudscale fault --data-dir x kill catalog",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -26,6 +26,10 @@ impl Service {
                 "customers know its one port, and several gateways would each let the whole rate \
                  of requests through",
             ),
+            Self::Analytics => Some(
+                "its windows close in the order of one process's watermarks, and a second one \
+                 would judge them again",
+            ),
             _ => None,
         }
     }

@@ -31,7 +31,8 @@ impl Handler<Write> for Shipments {
         let now_ms = chassis::clock::now_ms();
         let fact = Fact::Moved { shipment };
         // The transaction holds the write lock: nobody can have been faster.
-        self.orders.append_within(write, &saga, &fact, now_ms).await?;
+        // Whoever drives the saga finds it changed, and lets go of it: it is nobody's.
+        self.orders.append_within(write, &saga, &fact, now_ms, "").await?;
         Ok(())
     }
 }

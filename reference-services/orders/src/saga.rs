@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chassis::clock::now_ms;
+use chassis::messaging::continues;
 use chassis::{Chassis, CrashPoints, Metrics, Tasks};
 use contracts::orders::OrderState;
 use prometheus::{Gauge, IntCounterVec, IntGauge};
@@ -128,18 +129,19 @@ impl Sagas {
         for id in self.orders.open_sagas(now_ms, MAX_AT_ONCE).await? {
             let Some(place) = self.at_work.enter(id) else { continue };
             let sagas = self.clone();
-            let span = tracing::info_span!(
-                target: chassis::telemetry::SPANS, "saga", otel.name = "take up saga"
-            );
-            let work = async move {
+            driven.spawn(async move {
                 let _place = place;
-                if !sagas.orders.take(id, now_ms).await? {
-                    return Ok(());
-                }
-                let Some(saga) = sagas.orders.load(id).await? else { return Ok(()) };
-                sagas.go(saga, true).await.map(|_| ())
-            };
-            driven.spawn(work.instrument(span));
+                let Some(context) = sagas.orders.take(id, now_ms).await? else { return Ok(()) };
+                let span = tracing::info_span!(
+                    target: chassis::telemetry::SPANS, "saga", otel.name = "take up saga"
+                );
+                continues(&span, &context);
+                let work = async {
+                    let Some(saga) = sagas.orders.load(id).await? else { return Ok(()) };
+                    sagas.go(saga, true).await.map(|_| ())
+                };
+                work.instrument(span).await
+            });
         }
         while let Some(done) = driven.join_next().await {
             if let Err(error) = done? {

@@ -2,6 +2,8 @@
 //! follows from it in one transaction (`facts` has the facts themselves). `api`, `saga` and `events` hand it typed values.
 
 use anyhow::Context as _;
+use std::collections::BTreeMap;
+
 use chassis::invariants::Checking;
 use chassis::store::{Row, Source as _, sql, values};
 use chassis::{
@@ -47,6 +49,8 @@ pub(crate) struct Orders {
     crash: CrashPoints,
     /// The name of this replica.
     driver: String,
+    /// When this process came to be: what its name drove before, nobody drives now.
+    started_ms: i64,
 }
 
 /// What is needed to write an order.
@@ -64,7 +68,8 @@ impl Orders {
         let store = Store::open(chassis, &MIGRATIONS).await?;
         let messaging = Messaging::open(chassis, &store).await?;
         let driver = chassis.config.instance.clone();
-        Ok(Self { store, messaging, crash: chassis.crash.clone(), driver })
+        let (crash, started_ms) = (chassis.crash.clone(), chassis::clock::now_ms());
+        Ok(Self { store, messaging, crash, driver, started_ms })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -111,6 +116,9 @@ impl Orders {
         let saga = Aggregate::begin(order, &fact, now_ms).context("an order begins so")?;
         write_fact(write, &saga, &fact, now_ms).await?;
         write_order(write, &saga, &self.driver).await?;
+        let context = serde_json::to_string(&chassis::messaging::context())?;
+        let trace = sql("UPDATE orders SET context = ? WHERE id = ?");
+        write.execute(trace.bind(context).bind(order)).await?;
         let event = OrderEvent::Placed { order, customer, total, lines };
         self.messaging.publish(write, Message::new(TOPIC, order, &event)).await?;
         Ok(saga)
@@ -128,24 +136,28 @@ impl Orders {
         fact: &Fact,
         now_ms: i64,
     ) -> anyhow::Result<Option<Aggregate>> {
-        let work = async |write: &mut Write| self.append_within(write, saga, fact, now_ms).await;
+        let work = async |write: &mut Write| {
+            self.append_within(write, saga, fact, now_ms, &self.driver).await
+        };
         self.store.write(APPEND, work).await
     }
 
-    /// As [`Orders::append`], within a transaction.
+    /// As [`Orders::append`], within a transaction. The saga, if it stays open, is
+    /// left to `driver`; to nobody where that is empty.
     pub(crate) async fn append_within(
         &self,
         write: &mut Write,
         saga: &Aggregate,
         fact: &Fact,
         now_ms: i64,
+        driver: &str,
     ) -> anyhow::Result<Option<Aggregate>> {
         anyhow::ensure!(saga.allows(fact), "{fact:?} cannot follow in {:?}", saga.phase);
         let next = saga.clone().apply(fact, now_ms);
         if !write_fact(write, &next, fact, now_ms).await? {
             return Ok(None);
         }
-        write_order(write, &next, &self.driver).await?;
+        write_order(write, &next, driver).await?;
         if next.version % SNAPSHOT_EVERY == 0 {
             write_snapshot(write, &next).await?;
         }
@@ -207,23 +219,31 @@ impl Orders {
         self.store.all(SELECT, query, order).await
     }
 
-    /// At most `limit` sagas that are open and due, and that no other replica
-    /// drives. Not traced: it looks in vain nearly every time.
+    /// At most `limit` sagas that are open and due, and that nobody drives. Not traced: it looks in vain nearly every time.
     pub(crate) async fn open_sagas(&self, now_ms: i64, limit: u32) -> anyhow::Result<Vec<Uuid>> {
         let open = sql("SELECT id FROM orders WHERE open = 1 AND next_try_ms <= ?1
-                     AND (driven_until_ms <= ?1 OR driver = ?2)
-                   ORDER BY next_try_ms, id LIMIT ?3");
-        let open = open.bind(now_ms).bind(&self.driver).bind(limit);
+                     AND (driven_until_ms <= ?1 OR driver = ?2 AND driven_until_ms <= ?3)
+                   ORDER BY next_try_ms, id LIMIT ?4");
+        let before = self.started_ms + DRIVEN_FOR_MS;
+        let open = open.bind(now_ms).bind(&self.driver).bind(before).bind(limit);
         self.store.reader().all(open, values).await
     }
 
-    /// Takes an open saga for this replica. False: another one was faster.
-    pub(crate) async fn take(&self, id: Uuid, now_ms: i64) -> anyhow::Result<bool> {
+    /// Takes an open saga for this replica, and answers the trace in which its order
+    /// was placed. None: another one was faster.
+    pub(crate) async fn take(
+        &self,
+        id: Uuid,
+        now_ms: i64,
+    ) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         let take = sql("UPDATE orders SET driver = ?1, driven_until_ms = ?2
-                   WHERE id = ?3 AND open = 1 AND (driven_until_ms <= ?4 OR driver = ?1)");
+                   WHERE id = ?3 AND open = 1
+                     AND (driven_until_ms <= ?4 OR driver = ?1 AND driven_until_ms <= ?5)
+                   RETURNING context");
         let take = take.bind(&self.driver).bind(now_ms + DRIVEN_FOR_MS).bind(id).bind(now_ms);
+        let take = take.bind(self.started_ms + DRIVEN_FOR_MS);
         let mut write = self.store.begin().await?;
-        let taken = write.execute(take).await? == 1;
+        let taken = write.optional(take, |row| row.json("context")).await?;
         write.commit().await?;
         Ok(taken)
     }

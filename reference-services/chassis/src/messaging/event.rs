@@ -78,12 +78,22 @@ pub(crate) async fn sent<T>(
     span.set_attribute("messaging.operation.name", "send");
     span.set_attribute("messaging.operation.type", "send");
     span.set_attribute("cloudscale.event.kind", message.kind.clone());
+    write(context_of(&span)).instrument(span).await
+}
+
+/// The headers with which work that comes later is made a part of this trace
+/// ([`continues`]).
+pub fn context() -> BTreeMap<String, String> {
+    context_of(&tracing::Span::current())
+}
+
+fn context_of(span: &tracing::Span) -> BTreeMap<String, String> {
     let mut headers = HeaderMap::new();
     propagation::inject(&span.context(), &mut headers);
     let headers = headers.iter().filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
-    write(headers.collect()).instrument(span).await
+    headers.collect()
 }
 
 /// The span of a consumer that works on an event: a child of the sender's.

@@ -36,7 +36,7 @@ mod sql;
 pub mod transport;
 
 pub use consumer::{Handler, Trouble, backoff};
-pub use event::{Message, continues, decode};
+pub use event::{Message, context, continues, decode};
 pub use journal::Journal;
 pub use sql::SqlJournal;
 pub use transport::Transport;
