@@ -27,8 +27,8 @@ impl Service {
                  of requests through",
             ),
             Self::Analytics => Some(
-                "its windows close in the order of one process's watermarks, and a second one \
-                 would judge them again",
+                "its watermarks follow what one process hears of each source, and each of two \
+                 would hear a part only",
             ),
             _ => None,
         }
