@@ -356,7 +356,7 @@ async fn a_request_is_one_trace_through_every_service() {
         "gateway server GET /v1/me",
         " gateway client GET /v1/sessions/introspect",
         "  auth server GET /v1/sessions/introspect",
-        "   auth client SELECT accounts",
+        "   auth client SELECT sessions",
     ];
     let spans = collector.linked_to([0xbb; 16], expected.len()).await;
     assert_eq!(outline(&spans, &[], 0), expected);
