@@ -57,6 +57,9 @@ impl Desk {
         now_ms: i64,
     ) -> anyhow::Result<()> {
         let Some(judged) = series.judged else { return Ok(()) };
+        if watermark_ms == NEVER {
+            return Ok(());
+        }
         let last_ms = watermark_ms.saturating_sub(self.lateness_ms);
         let Some(from_ms) = judged_up_to(write, series).await? else { return Ok(()) };
         let to_ms = last_ms.min(from_ms + AT_ONCE * MINUTE_MS);

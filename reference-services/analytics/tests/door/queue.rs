@@ -44,8 +44,8 @@ async fn a_full_queue_refuses_and_loses_nothing() {
         assert!(refused.iter().any(|(found, ..)| *found == status), "never {status}");
     }
     assert!(taken.len() <= 20, "{} batches of 100 were taken, and 2000 may wait", taken.len());
-    rig.kill(None).await;
     rig.meddle("ALTER TABLE hidden RENAME TO sources").await;
+    rig.kill(None).await;
     let mut posted = i64::try_from(taken.len() * 100).unwrap();
     // What was refused is taken later; sent in whatever state, it counts once.
     for (_, customer, events) in &refused[..2] {

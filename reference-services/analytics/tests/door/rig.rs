@@ -34,7 +34,7 @@ pub mod engines;
 const SERVICE: &str = "CLOUDSCALE_TEST_SERVICE";
 const PRODUCERS: [&str; 5] = ["orders", "payments", "shipping", "catalog", "users"];
 /// How long a test waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 /// What stands before the 32 secret bytes of an Ed25519 key in PKCS #8 (RFC 8410).
 const PKCS8_HEAD: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
@@ -380,6 +380,7 @@ impl Rig {
                 done(name, i64::try_from(shelf.lock().unwrap().seen).unwrap())
             });
             if feeds && done("clients", posted) {
+                assert!(!self.log().contains("panicked"), "{}", self.log());
                 return;
             }
             assert!(Instant::now() < deadline, "{tallies:?} {}", self.log());
