@@ -1,10 +1,11 @@
 //! CloudScale under faults: real processes die at every crash point of the saga, are killed and paused
 //! at random, and lose answers; then everything heals, and what must hold is checked from outside.
 //!
-//! `running` starts the processes, `faults` hurts them, `picture` is what is seen of their data
+//! `people` lets those die that hear of customers. `running` starts the processes, `faults` hurts them, `picture` is what is seen of their data
 //! afterwards, and what must hold of it.
 
 mod faults;
+mod people;
 mod picture;
 mod running;
 

@@ -17,7 +17,8 @@ use tokio::runtime::Runtime;
 mod engines;
 
 /// The services, those first that others call.
-const SERVICES: [&str; 6] = ["auth", "payments", "catalog", "shipping", "orders", "gateway"];
+const SERVICES: [&str; 8] =
+    ["auth", "payments", "catalog", "shipping", "orders", "users", "notifications", "gateway"];
 /// Who hears events of whom.
 pub(super) const CONSUMERS: [(&str, &str); 3] =
     [("shipping", "orders"), ("orders", "shipping"), ("catalog", "shipping")];
@@ -184,14 +185,24 @@ impl Fleet {
     }
 
     fn sign_in(&self) -> String {
-        let door = self.door();
-        let who = json!({ "email": "ada@example.org", "password": "correct horse battery" });
-        let who = serde_json::to_vec(&who).unwrap();
-        let json = [("content-type", "application/json")];
-        let ask = |path: &str| send("POST", &format!("{}{path}", door.gateway), &json, &who);
-        assert_eq!(ask("/v1/register").unwrap().status, 201);
-        let session = ask("/v1/login").unwrap().json().unwrap();
-        session["access_token"].as_str().unwrap().to_owned()
+        self.door().register("ada@example.org")
+    }
+
+    /// Files in a service's folder, by their names.
+    pub(super) fn files(&self, service: &str, folder: &str) -> Vec<String> {
+        let folder = self.folder.path().join(service).join(folder);
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// What a service itself finds broken, and dead letters.
+    pub(super) fn broken(&self, service: &str) -> Vec<String> {
+        let report = self.ask(service, "/invariants");
+        let invariants = report["invariants"].as_array().unwrap().iter();
+        let dead = self.ask(service, "/internal/dead-letters")["count"].as_i64().unwrap();
+        let failed = invariants.filter(|invariant| invariant["holds"] != true);
+        let failed = failed.map(|it| format!("{service}: {} ({})", it["name"], it["says"]));
+        failed.chain((dead > 0).then(|| format!("{service}: {dead} dead letters"))).collect()
     }
 
     pub(super) fn new_order(&self, number: u64) -> Placed {
@@ -390,7 +401,23 @@ impl Door {
         format!("Bearer {}", self.token)
     }
 
-    fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    /// A new customer's token.
+    pub(super) fn register(&self, email: &str) -> String {
+        let who = json!({ "email": email, "password": "correct horse battery" });
+        let who = serde_json::to_vec(&who).unwrap();
+        let json = [("content-type", "application/json")];
+        let ask = |path: &str| send("POST", &format!("{}{path}", self.gateway), &json, &who);
+        assert_eq!(ask("/v1/register").unwrap().status, 201);
+        let session = ask("/v1/login").unwrap().json().unwrap();
+        session["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The same door for another customer.
+    pub(super) fn of(&self, token: String) -> Self {
+        Self { gateway: self.gateway.clone(), token }
+    }
+
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let bearer = self.bearer();
         let url = format!("{}{path}", self.gateway);
         within_limits(|| send("GET", &url, &[("authorization", &bearer)], b""))
@@ -441,7 +468,7 @@ impl Door {
     }
 
     /// The id of an order, from the stored answer to its key.
-    fn id_of(&self, order: &Placed) -> Option<String> {
+    pub(super) fn id_of(&self, order: &Placed) -> Option<String> {
         let answer = self.post("/v1/orders", &order.key, &order.body).ok()?;
         if answer.status >= 500 {
             return None;
