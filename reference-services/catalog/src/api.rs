@@ -18,7 +18,7 @@ use prometheus::IntCounterVec;
 use serde::Deserialize;
 
 use crate::cache::Products;
-use crate::domain::{MAX_RECEIPT, Outcome, Step, faults, reserve_faults, version};
+use crate::domain::{MAX_RECEIPT, Outcome, Step, faults, is_sku, reserve_faults, version};
 use crate::store::{Catalog, Changed, Refusal, Reserved};
 
 /// Products in one answer, when the request does not say.
@@ -91,6 +91,11 @@ async fn list(
         let message = format!("must be from 1 to {MAX_LIMIT}");
         return Err(Failure::invalid(vec![field("limit", message)]));
     }
+    for (name, text) in [("category", &window.category), ("after", &window.after)] {
+        if text.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
+            return Err(Failure::invalid(vec![field(name, "must not hold control characters")]));
+        }
+    }
     let category = window.category.as_deref();
     if let Some(words) = &window.query {
         let products = state.catalog.search(words, category, limit).await?;
@@ -109,6 +114,9 @@ async fn read(
     Path(sku): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    if !is_sku(&sku) {
+        return Err(unknown());
+    }
     let product = state.products.by_sku(&sku).await?.ok_or_else(unknown)?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
     let fresh = known.and_then(version) == Some(product.version);
@@ -169,6 +177,9 @@ fn tagged(status: StatusCode, product: &Product, with_body: bool) -> Response {
 }
 
 async fn stock(state: Shared, Path(sku): Path<String>) -> Result<Json<Stock>, Failure> {
+    if !is_sku(&sku) {
+        return Err(unknown());
+    }
     state.catalog.stock(&sku).await?.map(Json).ok_or_else(unknown)
 }
 
@@ -178,6 +189,9 @@ async fn receive(
     key: IdempotencyKey,
     posted: Posted<Receipt>,
 ) -> Result<Answer, Failure> {
+    if !is_sku(&sku) {
+        return Err(unknown());
+    }
     let pieces = posted.value.pieces;
     if !(1..=MAX_RECEIPT).contains(&pieces) {
         let message = format!("must be from 1 to {MAX_RECEIPT}");

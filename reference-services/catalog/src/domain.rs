@@ -118,7 +118,9 @@ pub fn reserve_faults(request: &Reserve) -> Vec<FieldError> {
     empty.map(|(at, _)| field(format!("lines[{at}].quantity"), "must not be 0")).collect()
 }
 
-fn is_sku(text: &str) -> bool {
+/// Whether `text` can be a stock keeping unit: 1 to [`MAX_SKU_BYTES`] letters,
+/// digits, `-`, `_` or `.` (ASCII).
+pub fn is_sku(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=MAX_SKU_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }

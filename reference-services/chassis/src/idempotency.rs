@@ -97,7 +97,9 @@ impl Idempotency {
                      scope TEXT NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL,
                      status INTEGER NOT NULL, body BLOB NOT NULL, location TEXT,
                      created_ms INTEGER NOT NULL, PRIMARY KEY (scope, key)) STRICT";
-        store.prepare(&[table]).await?;
+        let index = "CREATE INDEX IF NOT EXISTS idempotency_keys_created
+                     ON idempotency_keys (created_ms)";
+        store.prepare(&[table, index]).await?;
         let this =
             Self { store: store.clone(), tasks: chassis.tasks.clone(), turns: Turns::default() };
         let purger = this.clone();

@@ -31,6 +31,9 @@ pub struct Route {
     pub parts: &'static [Part],
     /// How the answer is rewritten.
     pub shape: Shape,
+    /// Whether a request with an idempotency key may be sent again: the peer honours
+    /// the key, or has no effect that could come twice.
+    pub keyed: bool,
 }
 
 /// The methods of the routes.
@@ -125,7 +128,7 @@ pub const ROUTES: &[Route] = &[
     delete("/v1/accounts/{id}/roles/{role}", "auth").administrator(),
     get("/v1/audit", "auth").administrator(),
     post("/v1/keys/rotate", "auth").administrator(),
-    post("/v1/orders", "orders").customer().within(LONG),
+    post("/v1/orders", "orders").customer().within(LONG).keyed(),
     get("/v1/orders", "orders").customer(),
     get("/v1/orders/{id}", "orders").customer(),
     get("/v1/orders/{id}/history", "orders").customer(),
@@ -133,7 +136,7 @@ pub const ROUTES: &[Route] = &[
     get("/v1/products", "catalog").kept(),
     get("/v1/products/{sku}", "catalog").kept(),
     get("/v1/categories", "catalog").kept(),
-    post("/v1/quotes", "shipping"),
+    post("/v1/quotes", "shipping").keyed(),
     get("/v1/shipments/{id}", "shipping").customer(),
     get("/v1/payments/{id}", "payments").customer(),
     get("/v1/notifications", "notifications").customer(),
@@ -197,6 +200,7 @@ const fn route(verb: Verb, path: &'static str, peer: &'static str) -> Route {
         cache: Caching::No,
         parts: &[],
         shape: Shape::AsItIs,
+        keyed: false,
     }
 }
 
@@ -226,6 +230,13 @@ impl Route {
     #[must_use]
     pub const fn at(mut self, upstream: &'static str) -> Self {
         self.upstream = upstream;
+        self
+    }
+
+    /// With an idempotency key it may be sent again.
+    #[must_use]
+    pub const fn keyed(mut self) -> Self {
+        self.keyed = true;
         self
     }
 

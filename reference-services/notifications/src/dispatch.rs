@@ -334,7 +334,7 @@ impl Dispatch {
         Ok(match answer {
             Answer::Taken => Outcome::Sent,
             Answer::Gone => {
-                self.desk.set_webhook(customer, None, now_ms()).await?;
+                self.desk.drop_webhook(customer, created_ms).await?;
                 Outcome::Dead("it answers 410, so it is not called any more".to_owned())
             }
             Answer::NotTaken(reason) => self.again(taken, reason),

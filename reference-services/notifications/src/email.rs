@@ -100,8 +100,8 @@ impl Mailer {
         match &self.way {
             Way::Smtp(server) => match server.send(message).await {
                 Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(NotSent::Never(error.to_string())),
-                Err(error) => Err(NotSent::Later(error.to_string())),
+                Err(error) if error.is_permanent() => Err(NotSent::Never(reason(&error))),
+                Err(error) => Err(NotSent::Later(reason(&error))),
             },
             Way::Folder { folder, written } => {
                 let kept = keep(folder, id, &message.formatted()).await;
@@ -127,6 +127,16 @@ impl Mailer {
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");
         message.headers_mut().insert_raw(HeaderValue::new(name, "auto-generated".to_owned()));
         Ok(message)
+    }
+}
+
+/// Why a server did not take a mail, by its code alone: its words name the address.
+fn reason(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server answers {code}"),
+        None if error.is_timeout() => "the mail server does not answer in time".to_owned(),
+        None if error.is_response() => "the mail server's answer cannot be read".to_owned(),
+        None => "the mail server cannot be reached".to_owned(),
     }
 }
 

@@ -320,6 +320,14 @@ impl Desk {
         self.store.optional(HOOK, query.bind(customer), values).await
     }
 
+    /// Removes the address of a customer's webhook, unless it was set anew since.
+    pub(crate) async fn drop_webhook(&self, customer: Uuid, set_ms: i64) -> anyhow::Result<()> {
+        let gone = sql("DELETE FROM webhooks WHERE customer = ?1 AND created_ms = ?2");
+        let gone = gone.bind(customer).bind(set_ms);
+        self.store.write(SET_HOOK, async |write: &mut Write| write.execute(gone).await).await?;
+        Ok(())
+    }
+
     /// Sets or removes the address of a customer's webhook.
     pub(crate) async fn set_webhook(
         &self,
@@ -391,6 +399,12 @@ impl Desk {
 
     /// Forgets what happened before `before_ms` and waits for nothing more.
     pub(crate) async fn forget(&self, before_ms: i64) -> anyhow::Result<()> {
+        while self.forget_some(before_ms).await? == FORGOTTEN_AT_ONCE as usize {}
+        Ok(())
+    }
+
+    /// Forgets at most [`FORGOTTEN_AT_ONCE`], and says how many there were.
+    async fn forget_some(&self, before_ms: i64) -> anyhow::Result<usize> {
         let query = sql("SELECT id FROM notifications n WHERE created_ms < ?1
                            AND (customer IS NULL OR state = 'planned')
                            AND NOT EXISTS (SELECT 1 FROM deliveries d
@@ -403,7 +417,8 @@ impl Desk {
         let orders = sql("DELETE FROM orders WHERE created_ms < ?1 AND NOT EXISTS
                             (SELECT 1 FROM notifications n WHERE n.order_id = orders.order_id)");
         write.execute(orders.bind(before_ms)).await?;
-        Ok(write.commit().await?)
+        write.commit().await?;
+        Ok(ids.len())
     }
 
     /// Forgets what a customer was told and where his webhook is, within the
@@ -582,16 +597,18 @@ async fn mark(
 
 /// Removes notifications with everything that hangs on them, and counts them.
 async fn remove(write: &mut Write, ids: &[Uuid]) -> anyhow::Result<()> {
+    // Somebody else may have removed some of them since they were looked for.
+    let mut removed = 0;
     for id in ids {
         for text in [
             "DELETE FROM messages WHERE notification_id = ?1",
             "DELETE FROM deliveries WHERE notification_id = ?1",
-            "DELETE FROM notifications WHERE id = ?1",
         ] {
             write.execute(sql(text).bind(*id)).await?;
         }
+        removed += write.execute(sql("DELETE FROM notifications WHERE id = ?1").bind(*id)).await?;
     }
-    count(write, "forgotten", i64::try_from(ids.len())?).await?;
+    count(write, "forgotten", i64::try_from(removed)?).await?;
     Ok(())
 }
 

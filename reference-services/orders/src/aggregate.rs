@@ -276,7 +276,12 @@ impl Aggregate {
                 }
                 self.back_to(step.undone_before());
             }
-            Fact::Moved { shipment } => self.order.shipment = Some(*shipment),
+            Fact::Moved { shipment } => {
+                // An event that was put aside and redriven comes late.
+                if self.order.shipment != Some(ShipmentState::Delivered) {
+                    self.order.shipment = Some(*shipment);
+                }
+            }
         }
         self
     }
@@ -426,6 +431,14 @@ mod tests {
         let kept = asking.apply(&Fact::CancelRefused, 3);
         assert_eq!((kept.order.state, kept.phase), (OrderState::Paid, Phase::Rest));
         assert!(!after(&[]).allows(&Fact::CancelAsked), "it is still under way");
+    }
+
+    #[test]
+    fn a_shipment_that_has_arrived_stays_so() {
+        let moved = |shipment| Fact::Moved { shipment };
+        let mut facts = done(&Step::ALL);
+        facts.extend([ShipmentState::Delivered, ShipmentState::Dispatched].map(moved));
+        assert_eq!(after(&facts).order.shipment, Some(ShipmentState::Delivered));
     }
 
     #[test]

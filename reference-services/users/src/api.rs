@@ -139,7 +139,8 @@ async fn contact(state: Shared, Id(user): Id) -> Result<Json<Contact>, Failure> 
 
 fn tagged(asked: &HeaderMap, body: &impl Serialize, version: i64) -> Response {
     let tag = format!("\"{version}\"");
-    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str());
+    let known = asked.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let known = known.is_some_and(|known| strong(known) == tag);
     let mut response = match known {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => Json(body).into_response(),
@@ -152,6 +153,13 @@ fn tagged(asked: &HeaderMap, body: &impl Serialize, version: i64) -> Response {
     response
 }
 
+/// A tag without the mark of a weak one: it is a version's number, which stays
+/// the same however the answer was packed on its way.
+fn strong(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
 /// The version that `If-Match` names.
 fn expected(headers: &HeaderMap) -> Result<i64, Failure> {
     let Some(tag) = headers.get(header::IF_MATCH) else {
@@ -160,7 +168,7 @@ fn expected(headers: &HeaderMap) -> Result<i64, Failure> {
         let failure = Failure::new(status, "precondition-required", title);
         return Err(failure.detail("send `If-Match` with the `ETag` that was read"));
     };
-    let tag = tag.to_str().unwrap_or_default().trim();
+    let tag = strong(tag.to_str().unwrap_or_default());
     let version = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     version
         .and_then(|version| version.parse().ok())

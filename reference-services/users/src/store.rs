@@ -243,7 +243,11 @@ impl Users {
     pub(crate) async fn delete(&self, user: Uuid, now_ms: i64) -> anyhow::Result<bool> {
         let work = async |write: &mut Write| {
             let delete = sql("DELETE FROM users WHERE id = ?1").bind(user);
-            if write.execute(delete).await? == 0 {
+            let mut gone = write.execute(delete).await?;
+            // Who has registered and has no profile yet gets none.
+            let arrived = sql("DELETE FROM arrivals WHERE id = ?1").bind(user);
+            gone += write.execute(arrived).await?;
+            if gone == 0 {
                 return Ok(false);
             }
             self.bury(write, user, now_ms).await?;

@@ -23,6 +23,17 @@ const PASSING: [(&str, Outage); 9] = [
     ("40", Outage::Busy),    // rolled back: deadlocks, serialisation
 ];
 
+/// What SQLite's result code says; the primary one is in its lowest byte.
+const fn sqlite(code: u32) -> Option<Outage> {
+    match code & 0xff {
+        // Busy, locked, and no disk left.
+        5 | 6 | 13 => Some(Outage::Busy),
+        // The disk fails, or the file cannot be opened.
+        10 | 14 => Some(Outage::Away),
+        _ => None,
+    }
+}
+
 /// What kind of outage is behind an error, if one is.
 pub(crate) fn outage(error: &anyhow::Error) -> Option<Outage> {
     error.chain().find_map(|cause| match cause.downcast_ref::<sqlx::Error>()? {
@@ -31,6 +42,9 @@ pub(crate) fn outage(error: &anyhow::Error) -> Option<Outage> {
             Some(Outage::Away)
         }
         sqlx::Error::Database(error) => {
+            if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+                return sqlite(error.code()?.parse().ok()?);
+            }
             let code = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()?.code();
             PASSING.iter().find(|(start, _)| code.starts_with(start)).map(|(_, outage)| *outage)
         }

@@ -131,8 +131,8 @@ async fn answer(
     let call = transformation::request(route, &inbound, from);
     trail.passed(Stage::RequestTransformation, "passed");
 
-    let repeatable =
-        route.verb.idempotent() || inbound.headers.contains_key(contracts::IDEMPOTENCY_KEY);
+    let has_key = inbound.headers.contains_key(contracts::IDEMPOTENCY_KEY);
+    let repeatable = route.verb.idempotent() || route.keyed && has_key;
     let order = Order { call, timeout: route.timeout, repeatable, tenant };
     let reply = state.upstreams.call(route.peer, order).await?;
 

@@ -26,6 +26,9 @@ pub use pool::Found;
 /// Most calls to one peer that are under way at once, in each gateway.
 pub const PLACES: usize = 128;
 
+/// Most of them for one tenant, so that nobody takes a peer away from all others.
+pub const PLACES_OF_ONE: usize = PLACES / 4;
+
 /// How often each replica is asked whether it is ready.
 pub const CHECK_EVERY: Duration = Duration::from_millis(1_000);
 
@@ -40,6 +43,8 @@ const READY_PATH: &str = "/health/ready";
 pub struct Policies {
     /// Most calls that are under way at once.
     pub places: usize,
+    /// Most of them for one tenant.
+    pub places_of_one: usize,
     /// When calls end at the gateway.
     pub breaker: breaker::Policy,
     /// What is sent again.
@@ -52,6 +57,7 @@ impl Default for Policies {
     fn default() -> Self {
         Self {
             places: PLACES,
+            places_of_one: PLACES_OF_ONE,
             breaker: breaker::Policy::default(),
             budget: budget::Policy::default(),
             release: release::Policy::default(),

@@ -7,8 +7,9 @@
 //! 5. once more with another replica, where that does no harm and the budget
 //!    allows it
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chassis::client::RETRY_PAUSE_MS;
@@ -33,6 +34,8 @@ pub struct Peer {
     pub breaker: Breaker,
     policies: Policies,
     places: Semaphore,
+    /// Calls under way of each tenant that has any: as many as there are places at most.
+    taken: Mutex<HashMap<u64, usize>>,
     budget: Budget,
     pool: RwLock<Arc<Pool>>,
     figures: Figures,
@@ -47,7 +50,7 @@ pub struct Order {
     pub timeout: Duration,
     /// Whether it may be sent twice.
     pub repeatable: bool,
-    /// Who it is for: decides about the release.
+    /// Who it is for: decides about the release, and bounds what is under way.
     pub tenant: u64,
 }
 
@@ -57,6 +60,7 @@ impl Peer {
             name: name.to_owned(),
             breaker: Breaker::new(policies.breaker, now),
             places: Semaphore::new(policies.places),
+            taken: Mutex::default(),
             budget: Budget::new(policies.budget),
             pool: RwLock::default(),
             policies,
@@ -77,14 +81,12 @@ impl Peer {
     /// Makes a call. Any status is a reply.
     pub async fn call(&self, client: &Client, order: Order) -> Result<Reply, Failure> {
         let Ok(_place) = self.places.try_acquire() else {
-            self.figures.refused("bulkhead");
-            return Err(Failure::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "a service that this one needs has too much to do",
-            )
-            .detail(format!("`{}` has {} calls under way", self.name, self.policies.places))
-            .retry_after(1));
+            return Err(self.busy(format!("{} calls under way", self.policies.places)));
+        };
+        let Some(_share) = Share::take(self, order.tenant) else {
+            return Err(
+                self.busy(format!("{} calls of yours under way", self.policies.places_of_one))
+            );
         };
         self.budget.deposit();
         let deadline = Instant::now() + order.timeout;
@@ -130,7 +132,7 @@ impl Peer {
         }
         let draw = |below| rand::random_range(0..below);
         let Some(endpoint) = choose(group, tried, start, draw) else {
-            return Err(CallError::UnknownPeer(self.name.clone()).into());
+            return Err(self.nobody());
         };
         let trial = pool.trial.as_deref();
         if let Some(trial) = trial.filter(|_| canary) {
@@ -173,6 +175,25 @@ impl Peer {
         }
     }
 
+    fn taken(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fleet tells of no replica, for now.
+    fn nobody(&self) -> Failure {
+        self.figures.refused("no_replica");
+        let title = "a service that this one needs does not run";
+        let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "no-replica", title);
+        failure.detail(format!("`{}` has no replica", self.name)).retry_after(1)
+    }
+
+    fn busy(&self, has: String) -> Failure {
+        self.figures.refused("bulkhead");
+        let title = "a service that this one needs has too much to do";
+        let failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title);
+        failure.detail(format!("`{}` has {has}", self.name)).retry_after(1)
+    }
+
     fn open(&self, wait: Duration) -> Failure {
         self.figures.refused("breaker_open");
         Failure::new(
@@ -187,6 +208,36 @@ impl Peer {
     fn turned(&self, transition: Transition) {
         let Transition { from, to } = transition;
         tracing::warn!(peer = self.name, from = from.name(), to = to.name(), "the breaker turns");
+    }
+}
+
+/// A tenant's call that is under way.
+struct Share<'a> {
+    peer: &'a Peer,
+    tenant: u64,
+}
+
+impl<'a> Share<'a> {
+    /// None: the tenant has as many under way as he may.
+    fn take(peer: &'a Peer, tenant: u64) -> Option<Self> {
+        let mut taken = peer.taken();
+        let count = taken.entry(tenant).or_default();
+        (*count < peer.policies.places_of_one).then(|| {
+            *count += 1;
+            Self { peer, tenant }
+        })
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.peer.taken();
+        if let Some(count) = taken.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.tenant);
+            }
+        }
     }
 }
 

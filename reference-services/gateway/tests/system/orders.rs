@@ -334,6 +334,10 @@ async fn the_catalog_is_searched_changed_and_never_sold_twice() {
     let categories: Categories = system.get("/v1/categories", "").await.json().unwrap();
     assert_eq!(categories.categories.iter().map(|each| each.products).sum::<i64>(), 11);
 
+    // A character that no SKU has, and that PostgreSQL does not take.
+    assert_eq!(system.get("/v1/products/%00", "").await.status, 404);
+    assert_eq!(system.get("/v1/products?category=%00", "").await.status, 422);
+
     let product = system.get("/v1/products/mug", "").await;
     let tag = product.headers[ETAG].clone();
     let known =
@@ -434,18 +438,19 @@ async fn settled(system: &System, path: &str, token: &str) -> Order {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_cannot_be_settled_holds_up_no_other() {
-    let mut system = System::start(Setting { without: &["payments"], ..Setting::default() }).await;
+    let mut system = System::start(Setting::default()).await;
+    system.stop_one("payments").await;
     let (_, token) = system.customer("ada@example.org").await;
     let stuck: Order = system.place(&token, "first", &order(300)).await.json().unwrap();
     let younger = system.place(&token, "second", &order(200)).await;
     assert_eq!((stuck.state, younger.status.as_u16()), (OrderState::Pending, 202));
-    system.start_late("payments").await;
     // A payment that cannot be read: whoever asks for it gets 500.
     let sql = format!(
         "INSERT INTO payments VALUES ('no id', '{}', '', '', 300, 'EUR', 'started', 0, 0)",
         stuck.id
     );
     system.meddle("payments", sql).await;
+    system.start_late("payments").await;
     let path = younger.headers["location"].to_str().unwrap();
     assert_eq!(settled(&system, path, &token).await.state, OrderState::Paid);
     let path = format!("/v1/orders/{}", stuck.id);
