@@ -116,8 +116,9 @@ async fn a_profile_is_changed_by_who_has_seen_it_and_lies_sealed() {
     let again = again.header(IF_NONE_MATCH, HeaderValue::from_static("\"1\""));
     assert_eq!(system.send(again).await.status, 304);
 
+    // A tag that was made weak on its way, because the answer was packed, is as good.
     let cases =
-        [("", 428), ("1", 400), ("W/\"1\"", 400), ("\"7\"", 412), ("\"1\"", 200), ("\"1\"", 412)];
+        [("", 428), ("1", 400), ("W/\"7\"", 412), ("\"7\"", 412), ("W/\"1\"", 200), ("\"1\"", 412)];
     for (tag, status) in cases {
         let put = system.put("/v1/profile", &token, tag, &ada()).await;
         assert_eq!(put.status, status, "{tag}: {put:?}");
@@ -373,9 +374,10 @@ async fn people_are_told_in_their_language_and_as_far_as_they_want() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_goes_to_the_server_and_what_it_refuses_for_good_is_not_sent_again() {
-    for (answer, expected) in
-        [("250 good", DeliveryState::Sent), ("550 no such box", DeliveryState::Dead)]
-    {
+    for (answer, expected) in [
+        ("250 good", DeliveryState::Sent),
+        ("550 no such box: ada@example.org", DeliveryState::Dead),
+    ] {
         let (url, mut mails) = mail_server(answer).await;
         let notifications = notifications::Settings {
             smtp_url: Some(url),
@@ -396,7 +398,8 @@ async fn mail_goes_to_the_server_and_what_it_refuses_for_good_is_not_sent_again(
                     assert!(mail.contains(&part), "{part} is not in\n{mail}");
                 }
             }
-            _ => assert!(reason.contains("no such box"), "{reason}"),
+            // By its code: the server's words name the address.
+            _ => assert!(reason.contains("550") && !reason.contains("ada@"), "{reason}"),
         }
         system.stop().await;
     }
