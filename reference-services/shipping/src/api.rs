@@ -71,11 +71,13 @@ async fn schedule(
     posted: Posted<Schedule>,
 ) -> Result<(StatusCode, Json<Shipment>), Failure> {
     let request = checked(posted)?;
-    // What is booked stays so, whatever the carrier would say today.
-    let is_booked = state.shipments.by_order(request.order).await?.is_some();
-    if !is_booked && !state.carrier.has_place(request.order) {
-        state.counters.count("refused");
-        return Err(Failure::conflict("the carrier has no place"));
+    if !state.carrier.has_place(request.order) {
+        // What is booked stays so, whatever the carrier says today.
+        let is_booked = state.shipments.by_order(request.order).await?.is_some();
+        if !is_booked {
+            state.counters.count("refused");
+            return Err(Failure::conflict("the carrier has no place"));
+        }
     }
     let booked = state.shipments.book(&request, ShipmentState::Scheduled, now_ms()).await?;
     let booked = booked.ok_or_else(Failure::key_reused)?;
