@@ -271,7 +271,7 @@ fn service_view(
             logs: super::logs::newest(app, name, ends.to, LOG_TAIL),
             calls_in,
             calls_out,
-            documented: documented(book, evidence, name),
+            documented: headings(book, documented(book, evidence, name)),
             span: ends,
         }
     })
@@ -302,6 +302,30 @@ fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
     let calls_out =
         graph.edges.iter().filter(|edge| is_it(&edge.from)).map(|edge| call(edge, &edge.to));
     (calls_in.collect(), calls_out.collect())
+}
+
+/// The places without those below their page's own heading where that is one of them: in a
+/// book of several pages their titles alone would not say what they are about.
+fn headings(book: &Book, places: Vec<Documented>) -> Vec<Documented> {
+    if book.pages.len() < 2 {
+        return places;
+    }
+    let mut below: Option<String> = None;
+    let mut kept = Vec::new();
+    for place in places {
+        let page =
+            book.pages.iter().find(|page| place.href.starts_with(&format!("{}#", page.path)));
+        let page = page.map(|page| (page, &place.href[page.path.len() + 1..]));
+        let Some((page, section)) = page else { continue };
+        if below.as_ref() == Some(&page.path) {
+            continue;
+        }
+        if page.sections.iter().any(|one| one.id == section && one.level == 1) {
+            below = Some(page.path.clone());
+        }
+        kept.push(place);
+    }
+    kept
 }
 
 /// Sections whose strip or diagram shows the service.
