@@ -304,8 +304,9 @@ fn calls(graph: &ServiceGraph, name: &str) -> (Vec<Call>, Vec<Call>) {
     (calls_in.collect(), calls_out.collect())
 }
 
-/// The places without those below their page's own heading where that is one of them: in a
-/// book of several pages their titles alone would not say what they are about.
+/// The places without those below their page's own heading where that is one of them, and with
+/// that heading where it is not: in a book of several pages the titles of sections alone would
+/// not say what they are about.
 fn headings(book: &Book, places: Vec<Documented>) -> Vec<Documented> {
     if book.pages.len() < 2 {
         return places;
@@ -320,10 +321,15 @@ fn headings(book: &Book, places: Vec<Documented>) -> Vec<Documented> {
         if below.as_ref() == Some(&page.path) {
             continue;
         }
-        if page.sections.iter().any(|one| one.id == section && one.level == 1) {
-            below = Some(page.path.clone());
-        }
-        kept.push(place);
+        let title = match page.sections.iter().find(|one| one.level == 1) {
+            Some(top) if top.id == section => {
+                below = Some(page.path.clone());
+                place.title
+            }
+            Some(top) => format!("{}: {}", top.title, place.title),
+            None => place.title,
+        };
+        kept.push(Documented { title, href: place.href });
     }
     kept
 }
