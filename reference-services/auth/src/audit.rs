@@ -11,6 +11,7 @@
 //! out. Rows hold neither passwords, tokens nor addresses: of an address they hold a
 //! keyed hash, by which two rows can be told to be about the same.
 
+use contracts::accounts::AuditRow;
 use uuid::Uuid;
 
 use crate::pepper::Pepper;
@@ -67,59 +68,29 @@ pub mod kinds {
     pub const KEYS_ROTATED: &str = "keys_rotated";
 }
 
-/// An event at its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Its place, from 1.
-    pub number: i64,
-    /// When it happened.
-    pub at_ms: i64,
-    /// What.
-    pub kind: String,
-    /// The account's id, or empty.
-    pub account: String,
-    /// The id of who did it, or empty.
-    pub actor: String,
-    /// The session's id, or empty.
-    pub session: String,
-    /// What else there is to say.
-    pub detail: String,
-    /// The keyed hash of all this and of the row before.
-    pub seal: String,
+/// The row of an event that comes after the one with the hash `previous`.
+pub fn follow(pepper: &Pepper, number: i64, previous: &str, event: &Event, at_ms: i64) -> AuditRow {
+    let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
+    let mut row = AuditRow {
+        number,
+        at_ms,
+        kind: event.kind.to_owned(),
+        account: id(event.account),
+        actor: id(event.actor),
+        session: id(event.session),
+        detail: event.detail.clone(),
+        seal: String::new(),
+    };
+    row.seal = seal(&row, pepper, previous);
+    row
 }
 
-impl Row {
-    /// An event at the place after `previous`.
-    pub fn after(pepper: &Pepper, number: i64, previous: &str, event: &Event, at_ms: i64) -> Self {
-        let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-        let mut row = Self {
-            number,
-            at_ms,
-            kind: event.kind.to_owned(),
-            account: id(event.account),
-            actor: id(event.actor),
-            session: id(event.session),
-            detail: event.detail.clone(),
-            seal: String::new(),
-        };
-        row.seal = row.expected(pepper, previous);
-        row
-    }
-
-    /// The hash that this row must have after the one with the hash `previous`.
-    pub fn expected(&self, pepper: &Pepper, previous: &str) -> String {
-        let parts = [
-            previous,
-            &self.number.to_string(),
-            &self.at_ms.to_string(),
-            &self.kind,
-            &self.account,
-            &self.actor,
-            &self.session,
-            &self.detail,
-        ];
-        pepper.hash("audit row", &parts)
-    }
+/// The hash that a row must have after the one with the hash `previous`.
+fn seal(row: &AuditRow, pepper: &Pepper, previous: &str) -> String {
+    let (number, at_ms) = (row.number.to_string(), row.at_ms.to_string());
+    let AuditRow { kind, account, actor, session, detail, .. } = row;
+    let parts = [previous, &number, &at_ms, kind, account, actor, session, detail];
+    pepper.hash("audit row", &parts)
 }
 
 /// Where the log ends.
@@ -149,13 +120,13 @@ pub fn verify(
     pepper: &Pepper,
     mut number: i64,
     mut previous: String,
-    rows: &[Row],
+    rows: &[AuditRow],
 ) -> Result<String, String> {
     for row in rows {
         if row.number != number {
             return Err(format!("row {number} is missing"));
         }
-        if row.expected(pepper, &previous) != row.seal {
+        if seal(row, pepper, &previous) != row.seal {
             return Err(format!("row {number} is not what was written, or not where it was"));
         }
         previous.clone_from(&row.seal);
@@ -169,13 +140,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn log(pepper: &Pepper, rows: i64) -> Vec<Row> {
-        let mut log: Vec<Row> = Vec::new();
+    fn log(pepper: &Pepper, rows: i64) -> Vec<AuditRow> {
+        let mut log: Vec<AuditRow> = Vec::new();
         for number in 1..=rows {
             let previous = log.last().map_or(BEGIN, |row| row.seal.as_str()).to_owned();
             let event =
                 Event { kind: kinds::LOGIN, detail: number.to_string(), ..Event::default() };
-            log.push(Row::after(pepper, number, &previous, &event, number * 1000));
+            log.push(follow(pepper, number, &previous, &event, number * 1000));
         }
         log
     }
@@ -184,7 +155,7 @@ mod tests {
     fn a_row_that_was_changed_removed_added_or_moved_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let pepper = Pepper::open(None, folder.path()).unwrap();
-        let check = |change: &dyn Fn(&mut Vec<Row>), sound: bool| {
+        let check = |change: &dyn Fn(&mut Vec<AuditRow>), sound: bool| {
             let mut rows = log(&pepper, 6);
             change(&mut rows);
             let found = verify(&pepper, 1, BEGIN.to_owned(), &rows);
@@ -201,7 +172,7 @@ mod tests {
         check(&|rows| rows.swap(2, 3), false);
         check(&|rows| rows.insert(2, rows[2].clone()), false);
         // Whoever renumbers cannot make the hashes.
-        let renumber = |rows: &mut Vec<Row>| {
+        let renumber = |rows: &mut Vec<AuditRow>| {
             rows.remove(2);
             rows[2].number = 3;
             rows[3].number = 4;

@@ -6,9 +6,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use chassis::clock::now_ms;
 use chassis::{Caller, Failure, Posted, field};
-use contracts::accounts::{
-    Account, AuditPage, AuditRow, Claim, ROLE_ADMINISTRATOR, ROLES, RotateKeys,
-};
+use contracts::accounts::{Account, AuditPage, Claim, ROLE_ADMINISTRATOR, ROLES, RotateKeys};
 use http::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -144,17 +142,7 @@ pub(crate) async fn audit(
     administrator(&state, &caller).await?;
     let length = state.accounts.audit_length().await?;
     let rows = state.accounts.audit_rows(after, limit).await?;
-    let rows = rows.into_iter().map(|row| AuditRow {
-        number: row.number,
-        at_ms: row.at_ms,
-        kind: row.kind,
-        account: row.account,
-        actor: row.actor,
-        session: row.session,
-        detail: row.detail,
-        seal: row.seal,
-    });
-    Ok(Json(AuditPage { rows: rows.collect(), length }))
+    Ok(Json(AuditPage { rows, length }))
 }
 
 pub(crate) async fn rotate(

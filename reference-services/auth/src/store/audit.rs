@@ -1,11 +1,12 @@
 //! The SQL of the audit log: each row goes after the one before, in the transaction of
 //! what it tells of. Transactions that write take turns, so there is one order.
 
-use chassis::store::{Row as Found, Source, sql};
+use chassis::store::{Row, Source, sql};
 use chassis::{Operation, Write};
+use contracts::accounts::AuditRow;
 
 use super::Accounts;
-use crate::audit::{Event, Head, Row};
+use crate::audit::{Event, Head, follow};
 
 const SELECT: Operation = Operation { name: "SELECT", collection: "audit" };
 
@@ -18,7 +19,7 @@ impl Accounts {
         now_ms: i64,
     ) -> anyhow::Result<()> {
         let head = self.head(write).await?.map_or_else(Head::empty, |(head, _)| head);
-        let row = Row::after(&self.pepper, head.number + 1, &head.seal, &event, now_ms);
+        let row = follow(&self.pepper, head.number + 1, &head.seal, &event, now_ms);
         let head = Head { number: row.number, seal: row.seal.clone() };
         let insert = sql("INSERT INTO audit (number, at_ms, kind, account, actor, session, detail,
                             seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
@@ -41,7 +42,7 @@ impl Accounts {
         from: &mut impl Source,
     ) -> anyhow::Result<Option<(Head, String)>> {
         let query = sql("SELECT number, seal, head_seal FROM audit_head WHERE one = 1");
-        let read = |row: &Found| {
+        let read = |row: &Row| {
             let head = Head { number: row.get("number")?, seal: row.get("seal")? };
             Ok((head, row.get("head_seal")?))
         };
@@ -49,14 +50,14 @@ impl Accounts {
     }
 
     /// Rows behind a place, at most so many.
-    pub(crate) async fn audit_rows(&self, after: i64, limit: u32) -> anyhow::Result<Vec<Row>> {
+    pub(crate) async fn audit_rows(&self, after: i64, limit: u32) -> anyhow::Result<Vec<AuditRow>> {
         let query = sql("SELECT * FROM audit WHERE number > ? ORDER BY number LIMIT ?");
         self.store.all(SELECT, query.bind(after).bind(limit), row).await
     }
 }
 
-pub(super) fn row(row: &Found) -> anyhow::Result<Row> {
-    Ok(Row {
+pub(super) fn row(row: &Row) -> anyhow::Result<AuditRow> {
+    Ok(AuditRow {
         number: row.get("number")?,
         at_ms: row.get("at_ms")?,
         kind: row.get("kind")?,

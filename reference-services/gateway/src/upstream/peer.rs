@@ -179,7 +179,7 @@ impl Peer {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fleet tells of no replica, for now.
+    /// The fleet tells of no replica at this moment.
     fn nobody(&self) -> Failure {
         self.figures.refused("no_replica");
         let title = "a service that this one needs does not run";

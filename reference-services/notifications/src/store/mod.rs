@@ -1,17 +1,19 @@
-//! The SQL of notifications. `events`, `dispatch` and `api` hand it typed values.
+//! The SQL of notifications and their deliveries. `events`, `dispatch` and `api` hand it
+//! typed values; `customer` has what a customer asks for, `checks` what must hold.
 //! Each change of a row's state is conditional on the state before, so whoever
 //! comes second changes nothing.
 
+mod checks;
+mod customer;
+
 use std::collections::BTreeMap;
 
-use chassis::invariants::Checking;
 use chassis::store::{Row, Source, sql, values};
-use chassis::{Chassis, Checks, Messaging, Migrations, Operation, Store, Write};
-use contracts::invariants::Invariant;
+use chassis::{Chassis, Messaging, Migrations, Operation, Store, Write};
 use contracts::messaging::Event;
 use contracts::money::{Currency, Money};
 use contracts::notifications::{
-    Channel, DeadDelivery, Delivery, DeliveryState, Kind, Notification, Notifications,
+    Channel, DeadDelivery, Delivery, DeliveryState, Kind, Notification,
 };
 use contracts::users::Language;
 use uuid::Uuid;
@@ -22,11 +24,7 @@ static MIGRATIONS: Migrations = Migrations::new(sqlx::migrate!("./migrations"));
 
 const TAKE: Operation = Operation { name: "UPDATE", collection: "deliveries" };
 const PLAN: Operation = Operation { name: "INSERT", collection: "deliveries" };
-const LIST: Operation = Operation { name: "SELECT", collection: "messages" };
-const READ: Operation = Operation { name: "UPDATE", collection: "messages" };
 const LOOK: Operation = Operation { name: "SELECT", collection: "deliveries" };
-const HOOK: Operation = Operation { name: "SELECT", collection: "webhooks" };
-const SET_HOOK: Operation = Operation { name: "INSERT", collection: "webhooks" };
 
 /// Notifications that are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: u32 = 500;
@@ -245,109 +243,6 @@ impl Desk {
         self.store.write(TAKE, work).await
     }
 
-    /// A customer's newest notifications before a place in the stream.
-    pub(crate) async fn list(
-        &self,
-        customer: Uuid,
-        before: Option<i64>,
-        limit: u32,
-    ) -> anyhow::Result<Notifications> {
-        let query = sql("SELECT * FROM messages WHERE customer = ?1 AND position < ?2
-                         ORDER BY position DESC LIMIT ?3");
-        let query = query.bind(customer).bind(before.unwrap_or(i64::MAX));
-        let query = query.bind(i64::from(limit) + 1);
-        let mut notifications = self.store.all(LIST, query, notification).await?;
-        let more = notifications.len() > limit as usize;
-        notifications.truncate(limit as usize);
-        let next = notifications.last().map(|last| last.position).filter(|_| more);
-        let unread = self.unread(customer).await?;
-        Ok(Notifications { notifications, unread, next })
-    }
-
-    /// A customer's notifications behind a place in the stream, the oldest first.
-    pub(crate) async fn behind(
-        &self,
-        customer: Uuid,
-        after: i64,
-        limit: u32,
-    ) -> anyhow::Result<Vec<Notification>> {
-        let query = sql("SELECT * FROM messages WHERE customer = ?1 AND position > ?2
-                         ORDER BY position LIMIT ?3");
-        let query = query.bind(customer).bind(after).bind(limit);
-        self.store.all(LIST, query, notification).await
-    }
-
-    /// The newest place in the stream of all customers.
-    pub(crate) async fn newest(&self) -> anyhow::Result<i64> {
-        let query = sql("SELECT value FROM counters WHERE name = 'position'");
-        self.store.reader().one(query, values).await
-    }
-
-    pub(crate) async fn unread(&self, customer: Uuid) -> anyhow::Result<i64> {
-        let query = sql("SELECT COUNT(*) FROM messages WHERE customer = ?1 AND is_read = 0");
-        self.store.reader().one(query.bind(customer), values).await
-    }
-
-    /// Marks a customer's notifications up to a place as read.
-    pub(crate) async fn mark_read(&self, customer: Uuid, up_to: i64) -> anyhow::Result<()> {
-        let update = sql("UPDATE messages SET is_read = 1
-                          WHERE customer = ?1 AND position <= ?2 AND is_read = 0");
-        let update = update.bind(customer).bind(up_to);
-        let work = async |write: &mut Write| write.execute(update).await;
-        self.store.write(READ, work).await?;
-        Ok(())
-    }
-
-    /// How a customer was told of one thing.
-    pub(crate) async fn told(
-        &self,
-        customer: Uuid,
-        id: Uuid,
-    ) -> anyhow::Result<Option<contracts::notifications::Told>> {
-        let query = sql("SELECT kind, order_id FROM notifications WHERE id = ?1 AND customer = ?2");
-        let read = |row: &Row| Ok((row.word("kind", Kind::from_name)?, row.get("order_id")?));
-        let found = self.store.optional(LOOK, query.bind(id).bind(customer), read).await?;
-        let Some((kind, order)) = found else { return Ok(None) };
-        let query = sql("SELECT channel, state, attempts, reason FROM deliveries
-                         WHERE notification_id = ?1 ORDER BY channel");
-        let deliveries = self.store.reader().all(query.bind(id), delivery).await?;
-        Ok(Some(contracts::notifications::Told { id, kind, order, deliveries }))
-    }
-
-    /// The address of a customer's webhook, and when it was set.
-    pub(crate) async fn webhook(&self, customer: Uuid) -> anyhow::Result<Option<(String, i64)>> {
-        let query = sql("SELECT url, created_ms FROM webhooks WHERE customer = ?1");
-        self.store.optional(HOOK, query.bind(customer), values).await
-    }
-
-    /// Removes the address of a customer's webhook, unless it was set anew since.
-    pub(crate) async fn drop_webhook(&self, customer: Uuid, set_ms: i64) -> anyhow::Result<()> {
-        let gone = sql("DELETE FROM webhooks WHERE customer = ?1 AND created_ms = ?2");
-        let gone = gone.bind(customer).bind(set_ms);
-        self.store.write(SET_HOOK, async |write: &mut Write| write.execute(gone).await).await?;
-        Ok(())
-    }
-
-    /// Sets or removes the address of a customer's webhook.
-    pub(crate) async fn set_webhook(
-        &self,
-        customer: Uuid,
-        url: Option<&str>,
-        now_ms: i64,
-    ) -> anyhow::Result<()> {
-        let change = match url {
-            Some(url) => {
-                let insert = sql("INSERT INTO webhooks (customer, url, created_ms)
-                                  VALUES (?1, ?2, ?3)
-                                  ON CONFLICT (customer) DO UPDATE SET url = ?2, created_ms = ?3");
-                insert.bind(customer).bind(url).bind(now_ms)
-            }
-            None => sql("DELETE FROM webhooks WHERE customer = ?1").bind(customer),
-        };
-        self.store.write(SET_HOOK, async |write: &mut Write| write.execute(change).await).await?;
-        Ok(())
-    }
-
     /// Deliveries that were given up, the oldest first.
     pub(crate) async fn dead(&self, limit: u32) -> anyhow::Result<(i64, Vec<DeadDelivery>)> {
         let query = sql("SELECT COUNT(*) FROM deliveries WHERE state = 'dead'");
@@ -433,94 +328,6 @@ impl Desk {
         remove(write, &ids).await?;
         write.execute(sql("DELETE FROM webhooks WHERE customer = ?1").bind(customer)).await?;
         Ok(())
-    }
-
-    async fn every_event_is_told(&self) -> anyhow::Result<Invariant> {
-        let query = sql("SELECT (SELECT value FROM counters WHERE name = 'events'),
-                           (SELECT value FROM counters WHERE name = 'forgotten'),
-                           COUNT(*) FILTER (WHERE state = 'planned'),
-                           COUNT(*) FILTER (WHERE state = 'new' AND customer IS NOT NULL),
-                           COUNT(*) FILTER (WHERE state = 'new' AND customer IS NULL)
-                         FROM notifications");
-        let (events, forgotten, planned, new, unknown): (i64, i64, i64, i64, i64) =
-            self.store.reader().one(query, values).await?;
-        let says = format!(
-            "{events} events are to be told: for {planned} the channels are chosen, {new} wait \
-             for that, {unknown} wait to know their customer, {forgotten} are old and forgotten"
-        );
-        let figures = [
-            ("events", events),
-            ("planned", planned),
-            ("new", new),
-            ("without_customer", unknown),
-            ("forgotten", forgotten),
-        ];
-        let holds = events == planned + new + unknown + forgotten;
-        Ok(Invariant::new("every_event_is_told", holds, says, &figures))
-    }
-
-    async fn every_delivery_is_somewhere(&self) -> anyhow::Result<Invariant> {
-        let query = sql("SELECT (SELECT COUNT(*) FROM notifications WHERE state = 'planned'),
-                           COUNT(*),
-                           COUNT(*) FILTER (WHERE state = 'sent'),
-                           COUNT(*) FILTER (WHERE state = 'suppressed'),
-                           COUNT(*) FILTER (WHERE state = 'waiting'),
-                           COUNT(*) FILTER (WHERE state = 'dead')
-                         FROM deliveries");
-        let read = |row: &Row| {
-            let mut found = [0_i64; 6];
-            for (place, found) in found.iter_mut().enumerate() {
-                *found = row.get(place)?;
-            }
-            Ok(found)
-        };
-        let [planned, all, sent, suppressed, waiting, dead] =
-            self.store.reader().one(query, read).await?;
-        let channels = Channel::ALL.len() as i64;
-        let says = format!(
-            "{planned} notifications make {all} deliveries on {channels} channels: {sent} are \
-             sent, {suppressed} suppressed, {waiting} wait, {dead} are dead"
-        );
-        let figures = [
-            ("notifications", planned),
-            ("deliveries", all),
-            ("sent", sent),
-            ("suppressed", suppressed),
-            ("waiting", waiting),
-            ("dead", dead),
-        ];
-        let holds = all == planned * channels && all == sent + suppressed + waiting + dead;
-        Ok(Invariant::new("every_delivery_is_somewhere", holds, says, &figures))
-    }
-
-    async fn nothing_is_sent_twice(&self) -> anyhow::Result<Invariant> {
-        let query = sql("SELECT COUNT(*) FILTER (WHERE state = 'sent' AND channel = 'in_app'),
-                           (SELECT COUNT(*) FROM messages),
-                           COUNT(*) FILTER (WHERE times_sent > 1),
-                           COUNT(*) FILTER (WHERE (state = 'sent') <> (times_sent = 1))
-                         FROM deliveries");
-        let (in_app, messages, twice, wrong): (i64, i64, i64, i64) =
-            self.store.reader().one(query, values).await?;
-        let says = format!(
-            "{twice} deliveries are noted as sent more than once, {wrong} as sent and not so; \
-             {in_app} were sent in the app, and the stream has {messages}"
-        );
-        let figures =
-            [("in_app", in_app), ("stream", messages), ("twice", twice), ("wrong", wrong)];
-        let holds = twice == 0 && wrong == 0 && in_app == messages;
-        Ok(Invariant::new("nothing_is_sent_twice", holds, says, &figures))
-    }
-}
-
-impl Checks for Desk {
-    fn check(&self) -> Checking<'_> {
-        Box::pin(async {
-            Ok(vec![
-                self.every_event_is_told().await?,
-                self.every_delivery_is_somewhere().await?,
-                self.nothing_is_sent_twice().await?,
-            ])
-        })
     }
 }
 
@@ -638,19 +445,6 @@ fn told(row: &Row) -> anyhow::Result<Told> {
 fn total(row: &Row) -> anyhow::Result<Money> {
     let currency = row.word("currency", Currency::from_code)?;
     Ok(Money { minor: row.get("total_minor")?, currency })
-}
-
-fn notification(row: &Row) -> anyhow::Result<Notification> {
-    Ok(Notification {
-        id: row.get("notification_id")?,
-        position: row.get("position")?,
-        kind: row.word("kind", Kind::from_name)?,
-        order: row.get("order_id")?,
-        subject: row.get("subject")?,
-        text: row.get("body")?,
-        created_ms: row.get("created_ms")?,
-        read: row.get("is_read")?,
-    })
 }
 
 fn delivery(row: &Row) -> anyhow::Result<Delivery> {
